@@ -1,0 +1,131 @@
+"""Values that tracing can't see: NaN where they don't fit, and an error under `checked`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.experimental import checkify
+
+from ._types import Array
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_caller: ContextVar[str] = ContextVar("caller", default="")
+
+
+@contextmanager
+def calling(name: str) -> Iterator[None]:
+    """Messages name the function that the user called, not one that it calls in turn."""
+    token = _caller.set(_caller.get() or name)
+    try:
+        yield
+    finally:
+        _caller.reset(token)
+
+
+def inside_call() -> bool:
+    return bool(_caller.get())
+
+
+def message(text: str) -> str:
+    return f"{_caller.get()}: {text}"
+
+
+def within(value: Any, interval: str) -> Any:
+    """Whether values lie in an interval such as ``"[0, inf)"``; NaN lies in none."""
+    low, high = map(float, interval[1:-1].split(","))
+    above = value >= low if interval[0] == "[" else value > low
+    below = value <= high if interval[-1] == "]" else value < high
+    return above & below
+
+
+def report(name: str, values: Array, fits: Array, rule: str) -> None:
+    """Under `checked`, an error that names the first of `values` that doesn't fit."""
+    value, index = _first(~fits, values)
+    places = ", ".join("{" + place + "}" for place in index) + ("," if len(index) == 1 else "")
+    where = f" at index ({places})" if index else ""
+    checkify.debug_check(jnp.all(fits), message(f"{name} must {rule}, got {{value}}{where}"), value=value, **index)
+
+
+def nan_unless(fits: Array, dtype: Any) -> Array:
+    """0 or NaN, to be added to whatever must not look plausible."""
+    return jnp.where(fits, jnp.zeros((), dtype), jnp.nan)
+
+
+def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:
+    """The first bad value and its index, axis by axis: no ravel or argmax, which a sharded axis refuses."""
+    index = {}
+    none = np.iinfo(np.int32).max
+    for axis in range(bad.ndim):
+        position = lax.broadcasted_iota(jnp.int32, bad.shape, axis) + jnp.zeros_like(bad, dtype=jnp.int32)
+        first = jnp.min(jnp.where(bad, position, none), initial=none)
+        bad = bad & (position == first)
+        index[f"i{axis}"] = first
+    return jnp.sum(jnp.where(bad, values, jnp.zeros_like(values))), index
+
+
+def checked(f: Callable[P, R]) -> Callable[P, R]:
+    """Runs ``f`` with value checks on: bad values raise a `ValueError` that says which and where.
+
+    Losses can't look at values while they are compiled, so a label out of range or a probability above 1 makes the
+    element's loss and gradient NaN. When a NaN turns up, wrap the loss, the ``value_and_grad`` or the whole training
+    step (compiled or not) in ``checked`` and call it on the same batch.
+
+    ``checked`` goes outermost, around ``jax.jit``, and its arguments are pytrees of arrays; anything else in them
+    (strings, functions, Python numbers) is taken as constant. Under ``vmap`` and ``shard_map`` the index is that
+    within one example or shard.
+
+    Args:
+      f: a function of pytrees, such as a loss, ``jax.value_and_grad(loss)`` or a jitted training step.
+
+    Returns:
+      A function with the arguments and the result of ``f``.
+
+    Raises:
+      ValueError: at the call, if a value doesn't fit. The message has the loss, the argument, the value and its index.
+
+    Example:
+      >>> logits = jnp.zeros((2, 10))
+      >>> jaxloss.checked(jaxloss.cross_entropy)(logits, jnp.array([3, 12]))
+      Traceback (most recent call last):
+      ...
+      ValueError: cross_entropy: labels must lie in [0, 10), got 12 at index (1,)
+    """
+
+    @functools.partial(jax.jit, static_argnums=(0, 1))
+    def run(tree: Any, constants: tuple[Any, ...], arrays: list[Any]) -> Any:
+        def call(arrays: list[Any]) -> R:
+            leaves = [next(rest) if leaf is _ARRAY else leaf for rest in [iter(arrays)] for leaf in constants]
+            args, kwargs = jax.tree.unflatten(tree, leaves)
+            return f(*args, **kwargs)
+
+        return checkify.checkify(call, errors=checkify.user_checks)(arrays)
+
+    @functools.wraps(f)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        leaves, tree = jax.tree.flatten((args, kwargs))
+        arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in arrays):
+            raise TypeError("checked must be outermost: write checked(jit(f)) or checked(grad(f)), not jit(checked(f))")
+        constants = tuple(_ARRAY if isinstance(leaf, _ARRAYS) else leaf for leaf in leaves)
+        error, result = run(tree, constants, arrays)
+        text = error.get()
+        if text:
+            raise ValueError(text.replace(" (`check` failed)", ""))
+        return result
+
+    return wrapper
+
+
+_ARRAY = object()
+_ARRAYS = (jax.Array, np.ndarray, np.generic)

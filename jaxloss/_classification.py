@@ -1,0 +1,433 @@
+"""Losses for a class against scores or probabilities."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+from . import _inputs
+from ._derivatives import finite_at_zero, times, with_partials
+from ._jit import jit
+from ._reduction import fit, reduce
+from ._types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
+
+
+@jit
+def nll_loss(
+    log_probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Negative log-likelihood of the labelled class, from log-probabilities.
+
+    .. math::
+      \ell = -\log p_y \qquad\text{or, for probabilities}\qquad \ell = -\sum_c y_c \log p_c
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it when the model ends in a ``log_softmax``; from logits `cross_entropy` is more accurate and takes less
+    memory. Its noise model is the categorical distribution.
+
+    Args:
+      log_probs: logarithms of probabilities, ``[..., classes]``, the class axis at ``axis``.
+      labels: class indices, the shape of ``log_probs`` without the class axis; or probabilities of its whole shape.
+      axis: the class axis; ``axis=1`` for images as PyTorch lays them out.
+      class_weights: ``[classes]``; an example counts with the (expected) weight of its label.
+      ignore_index: integer labels of this value are masked. None ignores nothing.
+
+    Returns:
+      The reduced loss, at least float32; per example, without the class axis, with ``reduction="none"``.
+
+    Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.4.
+
+    Example:
+      >>> jaxloss.nll_loss(jnp.log(jnp.array([[0.5, 0.5], [0.25, 0.75]])), jnp.array([0, 1]), reduction="none")
+      Array([0.6931472 , 0.28768212], dtype=float32)
+    """
+    log_probs, labels, doubt, axis, mask = _inputs.classes(
+        mask, labels, log_probs=log_probs, axis=axis, ignore_index=ignore_index
+    )
+    if _inputs.real(labels):
+        fits = ~(log_probs > 0) | (labels == 0)
+        _inputs.report("log_probs", log_probs, fits, "be at most 0")
+        doubt = doubt + _inputs.nan_unless(jnp.all(fits, axis, keepdims=True), log_probs.dtype)
+        losses = -jnp.sum(times(labels + doubt, log_probs), axis)
+    else:
+        entries = _inputs.at(log_probs, labels, axis)
+        fits = ~(entries > 0)
+        _inputs.report("log_probs", jnp.squeeze(entries, axis), jnp.squeeze(fits, axis), "be at most 0")
+        doubt = doubt + _inputs.nan_unless(fits, log_probs.dtype)
+        losses = -jnp.squeeze(_label_entry(log_probs, labels, doubt, axis), axis)
+    weights = _weigh_classes(weights, class_weights, labels, axis, losses.shape, log_probs.shape[axis])
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def binary_cross_entropy(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Cross entropy of two classes, from the probability of the positive one.
+
+    .. math::
+      \ell = -y \log p - (1 - y) \log(1 - p)
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    A probability of exactly 0 or 1 costs 0 where it agrees with the label. Where it disagrees, it counts as the
+    smallest normal number of its dtype, :math:`t`: it costs :math:`-\log t` (87.3 in float32 and bfloat16, 9.7 in
+    float16), with the gradient :math:`\mp 1 / t` toward the label. (PyTorch's ends at 100, Keras' at 16.1.)
+
+    Choose it when the model gives probabilities; `binary_cross_entropy_with_logits` is more accurate. Its noise model
+    is the Bernoulli distribution.
+
+    Args:
+      probs: probabilities in [0, 1], any shape.
+      labels: numbers in [0, 1] of the shape of ``probs``.
+
+    Returns:
+      The reduced loss, at least float32; per element in the shape of ``probs`` with ``reduction="none"``.
+
+    Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.2.
+
+    Example:
+      >>> jaxloss.binary_cross_entropy(jnp.array([0.5, 0.0, 1.0]), jnp.array([1, 0, 0]), reduction="none")
+      Array([ 0.6931472, -0.       , 87.33655  ], dtype=float32)
+    """
+    least = jnp.finfo(jnp.result_type(probs)).tiny if _inputs.real(jnp.asarray(probs)) else 0
+    probs, labels = _inputs.elementwise(mask, harmless=0.5, probs=probs, labels=labels)
+    probs, labels = _inputs.valid("probs", probs, "[0, 1]"), _inputs.valid("labels", labels, "[0, 1]")
+    losses = _binary_cross_entropy(probs, labels, jnp.asarray(least, probs.dtype))
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def binary_cross_entropy_with_logits(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    pos_weight: NonNegative | None = None,
+    label_smoothing: Proportion | None = None,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Cross entropy of two classes, from the logit of the positive one; also one of many labels at once.
+
+    .. math::
+      \ell = -w y \log \sigma(z) - (1 - y) \log \sigma(-z)
+
+    with the positive weight :math:`w` and, under label smoothing :math:`\varepsilon`,
+    :math:`y \leftarrow (1 - \varepsilon) y + \varepsilon / 2`.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it for yes-or-no questions, one or many an example. Its noise model is the Bernoulli distribution; the
+    gradient, :math:`\sigma(z) - y`, never exceeds 1.
+
+    Args:
+      logits: any shape.
+      labels: numbers in [0, 1] of the logits' shape.
+      pos_weight: at least 0, multiplies the term of the positive label only (of soft labels too). A scalar,
+        ``[classes]`` along the last axis, or the logits' rank with each dimension equal or 1.
+      label_smoothing: in [0, 1], toward 1/2.
+
+    Returns:
+      The reduced loss, at least float32; per element in the logits' shape with ``reduction="none"``.
+
+    Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.2.
+
+    Example:
+      >>> jaxloss.binary_cross_entropy_with_logits(jnp.array([0.0, jnp.inf, 3.0]), jnp.array([1, 1, 0]), reduction="none")
+      Array([0.6931472, 0.       , 3.0485873], dtype=float32)
+    """
+    logits, labels = _inputs.elementwise(mask, logits=logits, labels=labels)
+    labels = _inputs.valid("labels", labels, "[0, 1]")
+    if label_smoothing is not None:
+        labels = labels + label_smoothing * (0.5 - labels)
+    if pos_weight is None:
+        positive = jnp.ones((), logits.dtype)
+    else:
+        positive = jnp.asarray(pos_weight)
+        if positive.ndim:
+            positive = _inputs.over_classes("pos_weight", positive, logits, logits.ndim - 1)
+    losses = _binary_cross_entropy_with_logits(logits, labels, positive)
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    class_weights: ArrayLike | None = None,
+    class_mask: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    label_smoothing: Proportion | None = None,
+    z_loss: NonNegative | None = None,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Cross entropy of the softmax with a class, or with a distribution over classes.
+
+    .. math::
+      \ell = \log \textstyle\sum_c e^{z_c} - z_y
+      \qquad\text{or, for probabilities}\qquad
+      \ell = \sum_c y_c \left(\log \textstyle\sum_k e^{z_k} - z_c\right)
+
+    Label smoothing :math:`\varepsilon` gives :math:`\varepsilon / K` of the label to each of the :math:`K` classes
+    (that ``class_mask`` allows): :math:`y \leftarrow (1 - \varepsilon) y + \varepsilon / K`. The z-loss adds
+    :math:`\zeta (\log \sum_c e^{z_c})^2`, under the same weights.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it to train a classifier or a language model; its noise model is the categorical distribution. The gradient,
+    :math:`\mathrm{softmax}(z) - y`, never exceeds 1, but a wrong label pulls with nearly all of it however sure the
+    model is: smooth the labels if many are wrong.
+
+    Args:
+      logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``. A logit of ``-inf`` rules its
+        class out.
+      labels: class indices, the logits' shape without the class axis; or probabilities of the logits' shape, which are
+        not renormalised. The dtype decides.
+      axis: the class axis; ``axis=1`` for images as PyTorch lays them out.
+      class_weights: ``[classes]``; an example counts with the (expected) weight of its own label, before smoothing. The
+        mean divides by these weights too.
+      class_mask: bool, ``[classes]`` or the logits' rank with each dimension equal or 1; classes that are False take no
+        part, whatever their logits hold. A label among them is out of range.
+      ignore_index: integer labels of this value are masked. None ignores nothing (PyTorch ignores -100 by default).
+      label_smoothing: in [0, 1], over all classes.
+      z_loss: at least 0; around 1e-4 keeps the logits of large models from drifting (Chowdhery et al. 2022).
+
+    Returns:
+      The reduced loss, at least float32; per example, without the class axis, with ``reduction="none"``.
+
+    Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.4; Szegedy et al. 2016,
+    arXiv:1512.00567 (label smoothing); Chowdhery et al. 2022, arXiv:2204.02311 (z-loss).
+
+    Example:
+      >>> logits = jnp.array([[2.0, 0.0, 0.0], [0.0, 0.0, 5.0]])
+      >>> jaxloss.cross_entropy(logits, jnp.array([0, 1]), reduction="none")
+      Array([0.23954484, 5.0133862 ], dtype=float32)
+      >>> jaxloss.cross_entropy(logits, jnp.array([0, -1]), ignore_index=-1)
+      Array(0.23954484, dtype=float32)
+    """
+    if class_mask is not None:
+        axis_of_mask = _inputs.class_axis(axis, "logits", jnp.asarray(logits))
+        class_mask = _inputs.over_classes("class_mask", class_mask, jnp.asarray(logits), axis_of_mask) != 0
+    logits, labels, doubt, axis, mask = _inputs.classes(
+        mask, labels, logits=logits, axis=axis, class_mask=class_mask, ignore_index=ignore_index
+    )
+    largest = jnp.finfo(logits.dtype).max
+    top = jnp.clip(jnp.max(lax.stop_gradient(logits), axis, keepdims=True), -largest, largest) + doubt
+    losses, log_normalizer = (_soft_nll if _inputs.real(labels) else _hard_nll)(logits, top, labels, axis)
+    if label_smoothing is not None:
+        below = _below(logits, top)
+        if class_mask is None:
+            uniform = jnp.mean(below, axis, keepdims=True)
+        else:
+            allowed = jnp.sum(jnp.broadcast_to(class_mask, logits.shape), axis, keepdims=True, dtype=logits.dtype)
+            uniform = jnp.sum(jnp.where(class_mask, below, 0), axis, keepdims=True) / jnp.maximum(allowed, 1)
+        losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
+    if z_loss is not None:
+        losses = losses + z_loss * jnp.square(top + log_normalizer)
+    losses = jnp.squeeze(losses, axis)
+    weights = _weigh_classes(weights, class_weights, labels, axis, losses.shape, logits.shape[axis])
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+def _weigh_classes(
+    weights: ArrayLike | None,
+    class_weights: ArrayLike | None,
+    labels: Array,
+    axis: int,
+    rows: tuple[int, ...],
+    count: int,
+) -> ArrayLike | None:
+    """The weights of the rows times the (expected) weight of their classes."""
+    if class_weights is None:
+        return weights
+    by_class = _inputs.array("class_weights", class_weights)
+    if by_class.shape != (count,):
+        raise ValueError(
+            _inputs.message(f"class_weights must have shape ({count},), one for each class, got shape {by_class.shape}")
+        )
+    if _inputs.real(labels):
+        along = jnp.expand_dims(by_class.astype(labels.dtype), [d for d in range(labels.ndim) if d != axis])
+        expected = jnp.sum(labels * along, axis)
+    else:
+        expected = by_class.at[jnp.squeeze(labels, axis)].get(mode="promise_in_bounds")
+    return expected if weights is None else expected * fit("weights", weights, rows).astype(expected.dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _label_entry(x: Array, labels: Array, doubt: Array, axis: int) -> Array:
+    """The entry at the label; where that is in doubt it is NaN, and so is the gradient of the whole row."""
+    return _inputs.at(x, labels, axis) + doubt
+
+
+@_label_entry.defjvp
+def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    x, labels, doubt = primals
+    slope = jnp.where(_inputs.is_label(x, labels, axis), 1, doubt)
+    return _label_entry(x, labels, doubt, axis), jnp.sum(slope * tangents[0], axis, keepdims=True)
+
+
+@jax.custom_jvp
+def _over(a: Array, b: Array, least: Array) -> Array:
+    """``a / b``, with `b` at least `least` for the value, but not cut off from the gradient below it."""
+    return a / jnp.maximum(b, least)
+
+
+@_over.defjvp
+def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    a, b, least = primals
+    ratio = _over(a, b, least)
+    return ratio, _over(tangents[0] - ratio * tangents[1], b, least)
+
+
+def _log(p: Array, least: Array) -> Array:
+    return jnp.log(jnp.maximum(p, least))
+
+
+def _log_not(p: Array, least: Array) -> Array:
+    """``log(1 - p)``, accurate for small `p` and no less so for `p` near 1, where ``1 - p`` is exact."""
+    return jnp.where(p < 0.5, jnp.log1p(-jnp.minimum(p, 0.5)), _log(1 - p, least))
+
+
+@with_partials(
+    lambda p, y, least: _over(1 - y, 1 - p, least) - _over(y, p, least),
+    lambda p, y, least: _log_not(p, least) - _log(p, least),
+)
+def _binary_cross_entropy(p: Array, y: Array, least: Array) -> Array:
+    return -y * _log(p, least) - (1 - y) * _log_not(p, least)
+
+
+@with_partials(
+    lambda z, y, w: (1 - y) * jax.nn.sigmoid(z) - w * y * jax.nn.sigmoid(-z),
+    lambda z, y, w: jax.nn.softplus(z) - w * jax.nn.softplus(-z),
+    lambda z, y, w: times(y, jax.nn.softplus(-z)),
+)
+def _binary_cross_entropy_with_logits(z: Array, y: Array, w: Array) -> Array:
+    """Nothing here is subtracted, so a confident loss keeps its relative accuracy."""
+    negative, positive = 1 - y, w * y
+    far = times(negative, jnp.maximum(z, 0)) + times(positive, jnp.maximum(-z, 0))
+    return far + (negative + positive) * jnp.log1p(jnp.exp(-jnp.abs(z)))
+
+
+# With x = z - top <= 0 and others = the sum of exp(x) without the label, log(others + exp(x_y)) - x_y would round a
+# confident loss to 0. log1p(others + expm1(x_y)) - x_y keeps its relative accuracy, and so does the gradient at the
+# label written as -others / sum, not softmax - 1. Derivatives by hand, because autodiff would subtract again.
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _hard_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
+    """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
+    log_normalizer = jnp.log1p(_excess(z, top, axis))
+    return _minus_log(log_normalizer, _below(_inputs.at(z, labels, axis), top)), log_normalizer
+
+
+@_hard_nll.defjvp
+def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Any, Any]:
+    z, top, labels = primals
+    x = _below(_inputs.at(z, labels, axis), top)
+    is_label = _inputs.is_label(z, labels, axis)
+    exp = jnp.where(is_label, 0, jnp.exp(_below(z, top)))
+    others = jnp.sum(exp, axis, keepdims=True)
+    scale = _reciprocal(others + jnp.exp(x))
+    log_normalizer = jnp.log1p(others + jnp.expm1(x))
+    slope = jnp.where(is_label, -others * scale, exp * scale)
+    softmax = jnp.where(is_label, jnp.exp(x) * scale, exp * scale)
+    value = _minus_log(log_normalizer, x), log_normalizer
+    return value, (_along(slope, tangents[0], axis), _along(softmax, tangents[0], axis))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _soft_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
+    """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
+    log_normalizer = jnp.log1p(_excess(z, top, axis))
+    return _expected(labels, _below(z, top), log_normalizer, axis), log_normalizer
+
+
+def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    z, top, labels = primals
+    d_z, _, d_labels = tangents
+    x = _below(z, top)
+    exp = jnp.exp(x)
+    is_top = x == 0
+    rest = jnp.sum(jnp.where(is_top, 0, exp), axis, keepdims=True)
+    tops = jnp.sum(jnp.where(is_top, exp, 0), axis, keepdims=True)
+    scale = _reciprocal(rest + tops)
+    log_normalizer = jnp.log1p(rest + (tops - 1))
+    mass = jnp.sum(labels, axis, keepdims=True)
+    value = _expected(labels, x, log_normalizer, axis), log_normalizer
+    slopes = [jnp.zeros_like(top), jnp.zeros_like(top)]
+    if not isinstance(d_z, SymbolicZero):
+        # Softmax - label, without subtracting a softmax near 1 from a label near 1.
+        near = (mass - labels) - mass * (rest + (tops - exp)) * scale
+        slope = jnp.where(is_top, near, mass * exp * scale - labels)
+        slopes = [_along(slope, d_z, axis), _along(exp * scale, d_z, axis)]
+    if not isinstance(d_labels, SymbolicZero):
+        slopes[0] += _along(finite_at_zero(labels, log_normalizer - x), d_labels, axis)
+    return value, tuple(slopes)
+
+
+_soft_nll.defjvp(_soft_rule, symbolic_zeros=True)
+
+
+def _excess(z: Array, top: Array, axis: int) -> Array:
+    """The sum of exp(z - top) but for the largest term, which is 1.
+
+    A second sum, without the largest term, where it would drown the others. The two are spelled apart because a shared
+    ``z - top`` would be written to memory in full.
+    """
+    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), 0)), axis, keepdims=True)
+    without_top = jnp.clip((top - z) * 2, 0, 1)
+    rest = jnp.sum(jnp.exp(jnp.minimum(z - top, 0)) * without_top, axis, keepdims=True)
+    return jnp.where(total < 1.5, rest, total - 1)
+
+
+def _below(z: Array, top: Array) -> Array:
+    """How far logits lie below the largest; infinitely far below an infinite one."""
+    largest = jnp.finfo(z.dtype).max
+    return (jnp.minimum(z, largest) - top) * jnp.where(top == largest, 2, 1)
+
+
+def _minus_log(log_normalizer: Array, x: Array) -> Array:
+    """The loss of a class; a class that is ruled out costs infinity even where all are."""
+    return jnp.where(x == -jnp.inf, jnp.inf, log_normalizer - x)
+
+
+def _expected(labels: Array, x: Array, log_normalizer: Array, axis: int) -> Array:
+    mass = jnp.sum(labels, axis, keepdims=True)
+    return mass * log_normalizer + jnp.sum(times(labels, -x), axis, keepdims=True)
+
+
+def _reciprocal(x: Array) -> Array:
+    """0 for 0: all classes are ruled out."""
+    return jnp.where(x == 0, 0, 1 / jnp.where(x == 0, 1, x))
+
+
+def _along(slope: Array, tangent: Array, axis: int) -> Array:
+    return jnp.sum(slope * tangent, axis, keepdims=True)

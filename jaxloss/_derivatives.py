@@ -1,0 +1,43 @@
+"""Derivatives written by hand, in a form that every transform takes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+
+from ._types import Array
+
+
+def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """The derivative of an elementwise function as its partial derivatives, one for each of its first arguments.
+
+    An argument that is held constant adds nothing, not 0 times a partial that may be infinite.
+    """
+
+    def decorate(f: Callable[..., Array]) -> Callable[..., Array]:
+        differentiable = jax.custom_jvp(f)
+
+        def rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+            value = differentiable(*primals)
+            slopes = [
+                partial(*primals) * tangent
+                for partial, tangent in zip(partials, tangents)
+                if not isinstance(tangent, SymbolicZero)
+            ]
+            return value, sum(slopes, start=jnp.zeros_like(value))
+
+        differentiable.defjvp(rule, symbolic_zeros=True)
+        return differentiable
+
+    return decorate
+
+
+def times(factor: Array, value: Array) -> Array:
+    """The product, in which 0 times infinity is 0, for the value and for the derivatives."""
+    return factor * finite_at_zero(factor, value)
+
+
+def finite_at_zero(factor: Array, value: Array) -> Array:
+    return jnp.where((factor == 0) & jnp.isinf(value), 0, value)

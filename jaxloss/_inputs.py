@@ -1,0 +1,172 @@
+"""The way in: dtypes, shapes, masked inputs made harmless, values that don't fit made NaN."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ._checks import message, nan_unless, report, within
+from ._jit import widened
+from ._reduction import array, fit, live, real, remedy
+from ._types import Array, ArrayLike
+
+
+def elementwise(mask: ArrayLike | None, *, harmless: float = 0.0, **inputs: ArrayLike) -> list[Array]:
+    """Inputs of one shape, in the dtype to compute in, `harmless` where masked. The first one leads."""
+    (name, lead), *others = ((name, array(name, x)) for name, x in inputs.items())
+    lead = floating(name, lead)
+    for other, x in others:
+        if x.shape != lead.shape:
+            hint = remedy(x.shape, lead.shape, whole=True)
+            raise ValueError(message(f"{other} must have the shape of {name}, {lead.shape}, got {x.shape}{hint}"))
+    arrays = [x.astype(lead.dtype) for x in (lead, *(x for _, x in others))]
+    if mask is None:
+        return arrays
+    exists = live(mask, lead.shape)
+    return [jnp.where(exists, x, harmless) for x in arrays]
+
+
+def floating(name: str, x: ArrayLike) -> Array:
+    """What a loss is differentiated by: floating point, in the dtype to compute in."""
+    x = array(name, x)
+    if not real(x):
+        raise TypeError(message(f"{name} must be floating point, got {x.dtype}; cast with {name}.astype(jnp.float32)"))
+    return x.astype(widened(x))
+
+
+def valid(name: str, x: Array, interval: str) -> Array:
+    """`x`, with NaN added where it lies outside `interval`: a select would cut the gradient to 0 where it must be NaN."""
+    fits = within(x, interval)
+    report(name, x, fits, f"lie in {interval}")
+    return x + nan_unless(fits, x.dtype)
+
+
+class Classes(NamedTuple):
+    """Scores over classes and what they are compared with. Rows keep the class axis, at size 1."""
+
+    scores: Array
+    labels: Array  # int32, one a row and in range, or probabilities of the scores' shape
+    doubt: Array  # 0 for each row, NaN if its label doesn't fit: to be added where it reaches the whole row
+    axis: int
+    mask: ArrayLike | None  # joined with the labels to ignore
+
+
+def classes(
+    mask: ArrayLike | None,
+    labels: ArrayLike,
+    *,
+    axis: int,
+    class_mask: Array | None = None,
+    ignore_index: ArrayLike | None = None,
+    **inputs: ArrayLike,
+) -> Classes:
+    """Scores over classes with labels, in the dtype to compute in, harmless where masked."""
+    ((name, scores),) = inputs.items()
+    scores, labels = floating(name, scores), array("labels", labels)
+    axis = class_axis(axis, name, scores)
+    rows = scores.shape[:axis] + scores.shape[axis + 1 :]
+    soft = real(labels)
+    if labels.shape != (scores.shape if soft else rows):
+        raise ValueError(message(_labels_wanted(name, scores, rows, labels)))
+    if not soft and labels.dtype.itemsize < 4:
+        labels = labels.astype(jnp.int32)
+    if ignore_index is not None:
+        wanted = labels != _ignored(ignore_index, soft).astype(labels.dtype)
+        mask = wanted if mask is None else jnp.where(wanted, fit("mask", mask, rows), jnp.zeros_like(mask))
+    exists = None if mask is None else jnp.expand_dims(jnp.broadcast_to(live(mask, rows), rows), axis)
+    if class_mask is not None:
+        scores = jnp.where(class_mask, scores, -jnp.inf)
+    if exists is not None:
+        scores = jnp.where(exists, scores, 0)
+    hint = "" if class_mask is None else ", in classes that class_mask allows"
+
+    if soft:
+        labels = labels.astype(scores.dtype)
+        if exists is not None:
+            labels = jnp.where(exists, labels, 0)
+        fits = within(labels, "[0, 1]")
+        if class_mask is not None:
+            fits &= class_mask | (labels == 0)
+        report("labels", labels, fits, f"lie in [0, 1]{hint}")
+        fits = jnp.all(fits, axis, keepdims=True)
+    else:
+        count = scores.shape[axis]
+        given = jnp.expand_dims(labels, axis)
+        fits = (given >= 0) & (given < count)
+        labels = jnp.where(fits, given, 0).astype(jnp.int32)
+        if class_mask is not None:
+            fits &= at(jnp.broadcast_to(class_mask, scores.shape), labels, axis)
+        if exists is not None:
+            fits |= ~exists
+        report("labels", jnp.squeeze(given, axis), jnp.squeeze(fits, axis), f"lie in [0, {count}){hint}")
+    return Classes(scores, labels, nan_unless(fits, scores.dtype), axis, mask)
+
+
+def class_axis(axis: int, name: str, scores: Array) -> int:
+    if not isinstance(axis, int):
+        raise TypeError(
+            message(f"axis must be one integer, got {axis!r}; reshape {name} so that the classes lie on one axis")
+        )
+    if not -scores.ndim <= axis < scores.ndim:
+        raise ValueError(message(f"axis must be an axis of {name}, of shape {scores.shape}, got {axis}"))
+    if scores.shape[axis] == 0:
+        raise ValueError(message(f"{name} must have at least one class, got shape {scores.shape} with axis={axis}"))
+    return axis % scores.ndim
+
+
+def over_classes(name: str, x: ArrayLike, scores: Array, axis: int) -> Array:
+    """`x` of shape `[classes]`, or of the scores' rank axis by axis, lined up with the scores."""
+    x = array(name, x)
+    if x.shape == (scores.shape[axis],):
+        return jnp.expand_dims(x, [other for other in range(scores.ndim) if other != axis])
+    if x.ndim == scores.ndim and x.ndim > 0:
+        return fit(name, x, scores.shape, "the scores")
+    raise ValueError(
+        message(f"{name} must have shape {(scores.shape[axis],)}, one for each class, got shape {x.shape}")
+    )
+
+
+def at(x: Array, index: Array, axis: int) -> Array:
+    """The entry of each row at its label.
+
+    A gather is leanest, except on TPUs, where it breaks fusion, and along a sharded axis, where it fails under explicit
+    sharding: there a comparison with every class.
+    """
+
+    def gather(x: Array, index: Array) -> Array:
+        return jnp.take_along_axis(x, index, axis, mode="promise_in_bounds")
+
+    def compare(x: Array, index: Array) -> Array:
+        return jnp.sum(jnp.where(is_label(x, index, axis), x, jnp.zeros_like(x)), axis, keepdims=True, dtype=x.dtype)
+
+    if jax.typeof(x).sharding.spec[axis] is not None:
+        return compare(x, index)
+    return lax.platform_dependent(x, index, tpu=compare, default=gather)
+
+
+def is_label(x: Array, index: Array, axis: int) -> Array:
+    """True in `x`'s shape where the class is the row's label."""
+    return lax.broadcasted_iota(jnp.int32, x.shape, axis) == index
+
+
+def _ignored(ignore_index: ArrayLike, soft: bool) -> Array:
+    ignored = array("ignore_index", ignore_index)
+    if soft:
+        raise ValueError(message("ignore_index needs integer labels; with probabilities pass mask instead"))
+    if real(ignored) or ignored.shape:
+        raise TypeError(message(f"ignore_index must be an integer, got {ignored.dtype} of shape {ignored.shape}"))
+    return ignored
+
+
+def _labels_wanted(name: str, scores: Array, rows: tuple[int, ...], labels: Array) -> str:
+    if labels.shape == scores.shape:
+        hint = "; one-hot labels are probabilities: labels.astype(jnp.float32)"
+    elif labels.shape == rows:
+        hint = "; class indices are integers: labels.astype(jnp.int32)"
+    else:
+        hint = remedy(labels.shape, scores.shape if real(labels) else rows, whole=True)
+    return (
+        f"labels must be integers of shape {rows} or probabilities of shape {scores.shape}, to fit {name} of shape "
+        f"{scores.shape}, got {labels.dtype} of shape {labels.shape}{hint}"
+    )

@@ -1,0 +1,203 @@
+"""The way out: per-element losses into one number."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ._checks import message, nan_unless, report
+from ._jit import jit, widened
+from ._types import Array, ArrayLike, AxisName, Reduction
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Total:
+    """A weighted sum of losses and the weight that went into it: a mean that can still be added to.
+
+    The mean of means is wrong wherever the parts hold unequal weight. Totals add up to the right one: across
+    microbatches with ``+`` or the builtin ``sum``, across devices with `psum`. A pytree: it goes through ``scan``,
+    ``jit`` and checkpoints.
+
+    Attributes:
+      total: the sum of mask * weight * loss.
+      weight: the sum of mask * weight.
+
+    Example:
+      >>> one = jaxloss.mse_loss(jnp.array([1.0, 1.0, 1.0]), jnp.zeros(3), reduction="total")
+      >>> two = jaxloss.mse_loss(jnp.array([3.0]), jnp.zeros(1), reduction="total")
+      >>> (one + two).mean()
+      Array(3., dtype=float32)
+    """
+
+    total: Array
+    weight: Array
+
+    def __add__(self, other: Total) -> Total:
+        if not isinstance(other, Total):
+            return NotImplemented
+        return Total(self.total + other.total, self.weight + other.weight)
+
+    def __radd__(self, other: int) -> Total:
+        """Lets the builtin ``sum`` start at its 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def psum(self, axis_name: AxisName) -> Total:
+        """The total over all devices of the mapped axis or axes, inside ``shard_map``, ``pmap`` or ``vmap``."""
+        total = self
+        for name in (axis_name,) if isinstance(axis_name, str) else axis_name:
+            # One at a time: a psum over two names refuses a value that varies along only one of them.
+            total = Total(lax.psum(total.total, name), lax.psum(total.weight, name))
+        return total
+
+    def mean(self) -> Array:
+        """``total / weight``; exactly 0, with zero gradient, when there is no weight."""
+        empty = self.weight == 0
+        return jnp.where(empty, 0, self.total / jnp.where(empty, 1, self.weight))
+
+
+@jit
+def reduce(
+    losses: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Per-element losses, weighted and masked, into one number; the last step of every loss here and of your own.
+
+    With losses :math:`l`, weights :math:`w` and mask :math:`m` (1 where not given):
+
+    ================  =================================================================================
+    ``reduction``     result
+    ================  =================================================================================
+    ``"mean"``        :math:`\sum m w l / \sum m w`; exactly 0 with zero gradient when no weight is left
+    ``"sum"``         :math:`\sum m w l`
+    ``"none"``        :math:`m w l`, in the shape of the losses; masked elements are 0
+    ``"total"``       a `Total` of both sums, to be added across microbatches, devices or steps
+    ================  =================================================================================
+
+    The mean divides by the weight that took part, always: weight ``k`` is the same as ``k`` copies of the element, and
+    padding changes nothing. Whoever wants another divisor takes ``"sum"`` and divides.
+
+    **Weights** multiply; a weight of 0 keeps its gradient with respect to the weight, so weights can be learned from
+    zero (with ``"sum"``: the mean of no weight at all is 0 with zero gradient). **Mask** says what exists: a masked
+    element reaches neither the value nor any derivative, whatever it holds, NaN and inf included. For that a loss of
+    this package also clears its masked inputs; `reduce` alone can clear only the losses that it is given.
+
+    **Devices.** Under ``jit`` with sharded arrays nothing is needed. Inside ``shard_map``, ``pmap`` or
+    ``vmap(axis_name=...)``, ``axis_name`` takes both sums across the axis before dividing, so shards may hold unequal
+    weight, or none. What the training loop then does with the gradients depends on where they are taken:
+
+    ================================================================  ============
+    gradient taken                                                    gradients
+    ================================================================  ============
+    under ``jit`` with sharded arrays; or outside ``shard_map``       nothing
+    inside ``shard_map`` (``check_vma=True``), replicated parameters  nothing
+    inside ``shard_map`` (``check_vma=True``), parameters varying     ``lax.psum``
+    inside ``pmap``, ``vmap`` or ``shard_map(check_vma=False)``       ``lax.pmean``
+    ================================================================  ============
+
+    Args:
+      losses: per-element losses, any shape. Half precision is summed in float32; integers and bools are numbers, so
+        that a masked accuracy is ``reduce(predicted == labels, mask=mask)``.
+      weights: how much each element counts. A scalar, or the rank of ``losses`` with each dimension equal or 1.
+      mask: which elements exist: bool, or 0 and 1. Same shapes as ``weights``.
+      reduction: ``"mean"``, ``"sum"``, ``"none"`` or ``"total"``.
+      axis_name: mapped axis, or tuple of axes, to reduce over as well.
+
+    Returns:
+      A scalar; the shape of ``losses`` for ``"none"``; a `Total` for ``"total"``.
+
+    Raises:
+      ValueError: if a shape doesn't fit, ``reduction`` is unknown, or ``axis_name`` is given with ``"none"``.
+
+    Example:
+      >>> jaxloss.reduce(jnp.array([1.0, 2.0, jnp.nan]), mask=jnp.array([True, True, False]))
+      Array(1.5, dtype=float32)
+    """
+    if reduction not in ("mean", "sum", "none", "total"):
+        raise ValueError(message(f"reduction must be 'mean', 'sum', 'none' or 'total', got {reduction!r}"))
+    if reduction == "none" and axis_name is not None:
+        raise ValueError(
+            message("axis_name reduces over devices, but reduction='none' reduces nothing; leave axis_name out")
+        )
+    losses = array("losses", losses)
+    losses = losses.astype(widened(losses))
+    weight = jnp.ones((), losses.dtype)
+    if weights is not None:
+        weight = fit("weights", weights, losses.shape).astype(losses.dtype)
+    if mask is not None:
+        exists = live(mask, losses.shape)
+        losses = jnp.where(exists, losses, 0)
+        weight = jnp.where(exists, weight + _neither(mask, losses.dtype), 0)
+    weighted = losses * weight
+    if reduction == "none":
+        return weighted
+    copies = math.prod(size for size, own in zip(losses.shape, weight.shape or itertools.repeat(1)) if own == 1)
+    total = Total(jnp.sum(weighted), jnp.sum(weight) * jnp.asarray(copies, weight.dtype))
+    if axis_name is not None:
+        total = total.psum(axis_name)
+    results: dict[str, Any] = {"mean": total.mean(), "sum": total.total, "total": total}
+    return results[reduction]
+
+
+def array(name: str, x: Any) -> Array:
+    """`x` as an array of numbers, or an error that says what to pass."""
+    if not hasattr(x, "dtype"):
+        raise TypeError(message(f"{name} must be an array, got a {type(x).__name__}; jnp.asarray makes one of lists"))
+    if not (jnp.issubdtype(x.dtype, jnp.bool_) or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
+        raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
+    return jnp.asarray(x)
+
+
+def real(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)
+
+
+def fit(name: str, x: ArrayLike, shape: tuple[int, ...], of: str = "the per-element losses") -> Array:
+    """`x` if it is a scalar or matches `shape` axis by axis; nothing else broadcasts."""
+    x = array(name, x)
+    if x.shape == () or (x.ndim == len(shape) and all(own in (1, size) for own, size in zip(x.shape, shape))):
+        return x
+    raise ValueError(
+        message(
+            f"{name} must be a scalar or match {of}, of shape {shape}, axis by axis (each dimension equal or 1), "
+            f"got shape {x.shape}{remedy(x.shape, shape)}"
+        )
+    )
+
+
+def remedy(got: tuple[int, ...], wanted: tuple[int, ...], *, whole: bool = False) -> str:
+    """The reshapes that would make `got` fit `wanted` axis by axis, or fill it whole, as the end of an error."""
+    kept = tuple(size for size in got if size != 1)
+    fits = []
+    for places in itertools.combinations(range(len(wanted)), len(kept)):
+        shape = [1] * len(wanted)
+        for place, size in zip(places, kept):
+            shape[place] = size
+        if all(own == size or (own == 1 and not whole) for own, size in zip(shape, wanted)):
+            fits.append(str(tuple(shape)))
+    return f"; reshape it to {' or '.join(dict.fromkeys(fits))}" if fits else ""
+
+
+def live(mask: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Which elements exist, as bools."""
+    return fit("mask", mask, shape) != 0
+
+
+def _neither(mask: ArrayLike, dtype: Any) -> Array:
+    """NaN where a mask of numbers is neither 0 nor 1."""
+    values = jnp.asarray(mask)
+    if values.dtype == jnp.bool_:
+        return jnp.zeros((), dtype)
+    fits = (values == 0) | (values == 1)
+    report("mask", values, fits, "be bool, or 0 and 1")
+    return nan_unless(fits, dtype)
