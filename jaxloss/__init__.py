@@ -1,6 +1,6 @@
 """Losses for JAX: right over masks, weights, devices and microbatches; lean; one contract for all."""
 
-from importlib.metadata import version
+import importlib.metadata as _metadata
 
 from ._checks import checked as checked
 from ._classification import (
@@ -19,4 +19,4 @@ from ._regression import (
 )
 
 
-__version__ = version("jaxloss")
+__version__ = _metadata.version("jaxloss")

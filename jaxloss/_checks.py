@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jax.experimental import checkify
 
 from ._types import Array
@@ -39,6 +40,20 @@ def inside_call() -> bool:
 
 def message(text: str) -> str:
     return f"{_caller.get()}: {text}"
+
+
+def array(name: str, x: Any) -> Array:
+    """`x` as an array of numbers, or an error that says what to pass."""
+    if not hasattr(x, "dtype") and not isinstance(x, (bool, int, float)):
+        raise TypeError(message(f"{name} must be an array, got a {type(x).__name__}; jnp.asarray makes one of lists"))
+    x = jnp.asarray(x)
+    if not (x.dtype == jnp.bool_ or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
+        raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
+    return x
+
+
+def real(x: Array) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)
 
 
 def within(value: Any, interval: str) -> Any:
@@ -82,8 +97,9 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
     step (compiled or not) in ``checked`` and call it on the same batch.
 
     ``checked`` goes outermost, around ``jax.jit``, and its arguments are pytrees of arrays; anything else in them
-    (strings, functions, Python numbers) is taken as constant. Under ``vmap`` and ``shard_map`` the index is that
-    within one example or shard.
+    (strings, functions, Python numbers) is taken as constant. Objects are rebuilt from their leaves: a stateful model
+    or optimizer (Flax NNX) gives the right loss and errors, but it is a copy that is updated. Under ``vmap`` and
+    ``shard_map`` the index is that within one example or shard.
 
     Args:
       f: a function of pytrees, such as a loss, ``jax.value_and_grad(loss)`` or a jitted training step.
@@ -102,12 +118,14 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
       ValueError: cross_entropy: labels must lie in [0, 10), got 12 at index (1,)
     """
 
+    function: Callable[..., R] = f
+
     @functools.partial(jax.jit, static_argnums=(0, 1))
     def run(tree: Any, constants: tuple[Any, ...], arrays: list[Any]) -> Any:
         def call(arrays: list[Any]) -> R:
             leaves = [next(rest) if leaf is _ARRAY else leaf for rest in [iter(arrays)] for leaf in constants]
             args, kwargs = jax.tree.unflatten(tree, leaves)
-            return f(*args, **kwargs)
+            return function(*args, **kwargs)
 
         return checkify.checkify(call, errors=checkify.user_checks)(arrays)
 
@@ -115,7 +133,7 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         leaves, tree = jax.tree.flatten((args, kwargs))
         arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in arrays):
+        if any(isinstance(leaf, Tracer) for leaf in arrays):
             raise TypeError("checked must be outermost: write checked(jit(f)) or checked(grad(f)), not jit(checked(f))")
         constants = tuple(_ARRAY if isinstance(leaf, _ARRAYS) else leaf for leaf in leaves)
         error, result = run(tree, constants, arrays)

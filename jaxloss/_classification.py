@@ -14,7 +14,7 @@ from . import _inputs
 from ._derivatives import finite_at_zero, times, with_partials
 from ._jit import jit
 from ._reduction import fit, reduce
-from ._types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
+from ._types import Array, ArrayLike, AxisName, NonNegative, NonNegatives, Proportion, Reduction
 
 
 @jit
@@ -65,10 +65,9 @@ def nll_loss(
         doubt = doubt + _inputs.nan_unless(jnp.all(fits, axis, keepdims=True), log_probs.dtype)
         losses = -jnp.sum(times(labels + doubt, log_probs), axis)
     else:
-        entries = _inputs.at(log_probs, labels, axis)
-        fits = ~(entries > 0)
-        _inputs.report("log_probs", jnp.squeeze(entries, axis), jnp.squeeze(fits, axis), "be at most 0")
-        doubt = doubt + _inputs.nan_unless(fits, log_probs.dtype)
+        above = _inputs.is_label(log_probs, labels, axis) & (log_probs > 0)
+        _inputs.report("log_probs", log_probs, ~above, "be at most 0")
+        doubt = doubt + _inputs.nan_unless(~(_inputs.at(log_probs, labels, axis) > 0), log_probs.dtype)
         losses = -jnp.squeeze(_label_entry(log_probs, labels, doubt, axis), axis)
     weights = _weigh_classes(weights, class_weights, labels, axis, losses.shape, log_probs.shape[axis])
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -93,7 +92,7 @@ def binary_cross_entropy(
 
     A probability of exactly 0 or 1 costs 0 where it agrees with the label. Where it disagrees, it counts as the
     smallest normal number of its dtype, :math:`t`: it costs :math:`-\log t` (87.3 in float32 and bfloat16, 9.7 in
-    float16), with the gradient :math:`\mp 1 / t` toward the label. (PyTorch's ends at 100, Keras' at 16.1.)
+    float16), with the gradient :math:`\mp 1 / t` toward the label. (PyTorch's ends at 100, Keras' at about 16.)
 
     Choose it when the model gives probabilities; `binary_cross_entropy_with_logits` is more accurate. Its noise model
     is the Bernoulli distribution.
@@ -109,12 +108,12 @@ def binary_cross_entropy(
 
     Example:
       >>> jaxloss.binary_cross_entropy(jnp.array([0.5, 0.0, 1.0]), jnp.array([1, 0, 0]), reduction="none")
-      Array([ 0.6931472, -0.       , 87.33655  ], dtype=float32)
+      Array([ 0.6931472,  0.       , 87.33655  ], dtype=float32)
     """
-    least = jnp.finfo(jnp.result_type(probs)).tiny if _inputs.real(jnp.asarray(probs)) else 0
-    probs, labels = _inputs.elementwise(mask, harmless=0.5, probs=probs, labels=labels)
-    probs, labels = _inputs.valid("probs", probs, "[0, 1]"), _inputs.valid("labels", labels, "[0, 1]")
-    losses = _binary_cross_entropy(probs, labels, jnp.asarray(least, probs.dtype))
+    p, y = _inputs.elementwise(mask, harmless=0.5, probs=probs, labels=labels)
+    p, y = _inputs.valid("probs", p, "[0, 1]"), _inputs.valid("labels", y, "[0, 1]")
+    least = jnp.finfo(jnp.result_type(probs)).tiny
+    losses = _binary_cross_entropy(p, y, jnp.asarray(least, p.dtype))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -125,7 +124,7 @@ def binary_cross_entropy_with_logits(
     weights: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     *,
-    pos_weight: NonNegative | None = None,
+    pos_weight: NonNegatives | None = None,
     label_smoothing: Proportion | None = None,
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
@@ -156,19 +155,17 @@ def binary_cross_entropy_with_logits(
     Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.2.
 
     Example:
-      >>> jaxloss.binary_cross_entropy_with_logits(jnp.array([0.0, jnp.inf, 3.0]), jnp.array([1, 1, 0]), reduction="none")
+      >>> logits, labels = jnp.array([0.0, jnp.inf, 3.0]), jnp.array([1, 1, 0])
+      >>> jaxloss.binary_cross_entropy_with_logits(logits, labels, reduction="none")
       Array([0.6931472, 0.       , 3.0485873], dtype=float32)
     """
     logits, labels = _inputs.elementwise(mask, logits=logits, labels=labels)
     labels = _inputs.valid("labels", labels, "[0, 1]")
     if label_smoothing is not None:
         labels = labels + label_smoothing * (0.5 - labels)
-    if pos_weight is None:
-        positive = jnp.ones((), logits.dtype)
-    else:
-        positive = jnp.asarray(pos_weight)
-        if positive.ndim:
-            positive = _inputs.over_classes("pos_weight", positive, logits, logits.ndim - 1)
+    positive = jnp.ones((), logits.dtype)
+    if pos_weight is not None:
+        positive = _inputs.over_classes("pos_weight", pos_weight, logits, logits.ndim - 1)
     losses = _binary_cross_entropy_with_logits(logits, labels, positive)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -235,7 +232,9 @@ def cross_entropy(
     """
     if class_mask is not None:
         axis_of_mask = _inputs.class_axis(axis, "logits", jnp.asarray(logits))
-        class_mask = _inputs.over_classes("class_mask", class_mask, jnp.asarray(logits), axis_of_mask) != 0
+        class_mask = _inputs.over_classes("class_mask", class_mask, jnp.asarray(logits), axis_of_mask)
+        if class_mask.dtype != jnp.bool_:
+            raise TypeError(_inputs.message(f"class_mask must be bool, got {class_mask.dtype}; compare it with != 0"))
     logits, labels, doubt, axis, mask = _inputs.classes(
         mask, labels, logits=logits, axis=axis, class_mask=class_mask, ignore_index=ignore_index
     )
@@ -274,10 +273,9 @@ def _weigh_classes(
             _inputs.message(f"class_weights must have shape ({count},), one for each class, got shape {by_class.shape}")
         )
     if _inputs.real(labels):
-        along = jnp.expand_dims(by_class.astype(labels.dtype), [d for d in range(labels.ndim) if d != axis])
-        expected = jnp.sum(labels * along, axis)
+        expected = jnp.sum(labels * _inputs.along(by_class.astype(labels.dtype), labels.ndim, axis), axis)
     else:
-        expected = by_class.at[jnp.squeeze(labels, axis)].get(mode="promise_in_bounds")
+        expected = _inputs.by_label(by_class, labels, axis)
     return expected if weights is None else expected * fit("weights", weights, rows).astype(expected.dtype)
 
 
@@ -290,7 +288,7 @@ def _label_entry(x: Array, labels: Array, doubt: Array, axis: int) -> Array:
 @_label_entry.defjvp
 def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
     x, labels, doubt = primals
-    slope = jnp.where(_inputs.is_label(x, labels, axis), 1, doubt)
+    slope = _inputs.is_label(x, labels, axis).astype(x.dtype) + doubt
     return _label_entry(x, labels, doubt, axis), jnp.sum(slope * tangents[0], axis, keepdims=True)
 
 
@@ -321,12 +319,12 @@ def _log_not(p: Array, least: Array) -> Array:
     lambda p, y, least: _log_not(p, least) - _log(p, least),
 )
 def _binary_cross_entropy(p: Array, y: Array, least: Array) -> Array:
-    return -y * _log(p, least) - (1 - y) * _log_not(p, least)
+    return y * -_log(p, least) + (1 - y) * -_log_not(p, least)
 
 
 @with_partials(
     lambda z, y, w: (1 - y) * jax.nn.sigmoid(z) - w * y * jax.nn.sigmoid(-z),
-    lambda z, y, w: jax.nn.softplus(z) - w * jax.nn.softplus(-z),
+    lambda z, y, w: w * jax.nn.softplus(-z) - jax.nn.softplus(z),
     lambda z, y, w: times(y, jax.nn.softplus(-z)),
 )
 def _binary_cross_entropy_with_logits(z: Array, y: Array, w: Array) -> Array:

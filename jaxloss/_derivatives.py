@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from ._types import Array
+from ._types import Array, ArrayLike
 
 
 def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
@@ -34,10 +34,10 @@ def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Ar
     return decorate
 
 
-def times(factor: Array, value: Array) -> Array:
+def times(factor: ArrayLike, value: Array) -> Array:
     """The product, in which 0 times infinity is 0, for the value and for the derivatives."""
     return factor * finite_at_zero(factor, value)
 
 
-def finite_at_zero(factor: Array, value: Array) -> Array:
-    return jnp.where((factor == 0) & jnp.isinf(value), 0, value)
+def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
+    return jnp.where(jnp.isinf(value) & (factor == 0), 0, value)

@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from ._checks import message, nan_unless, report, within
+from ._checks import array, message, nan_unless, real, report, within
 from ._jit import widened
-from ._reduction import array, fit, live, real, remedy
+from ._reduction import fit, live, remedy
 from ._types import Array, ArrayLike
 
 
@@ -36,7 +37,7 @@ def floating(name: str, x: ArrayLike) -> Array:
 
 
 def valid(name: str, x: Array, interval: str) -> Array:
-    """`x`, with NaN added where it lies outside `interval`: a select would cut the gradient to 0 where it must be NaN."""
+    """`x` plus NaN where it lies outside `interval`: a select would cut the gradient to 0 where it must be NaN."""
     fits = within(x, interval)
     report(name, x, fits, f"lie in {interval}")
     return x + nan_unless(fits, x.dtype)
@@ -104,7 +105,7 @@ def classes(
 
 
 def class_axis(axis: int, name: str, scores: Array) -> int:
-    if not isinstance(axis, int):
+    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
         raise TypeError(
             message(f"axis must be one integer, got {axis!r}; reshape {name} so that the classes lie on one axis")
         )
@@ -112,19 +113,20 @@ def class_axis(axis: int, name: str, scores: Array) -> int:
         raise ValueError(message(f"axis must be an axis of {name}, of shape {scores.shape}, got {axis}"))
     if scores.shape[axis] == 0:
         raise ValueError(message(f"{name} must have at least one class, got shape {scores.shape} with axis={axis}"))
-    return axis % scores.ndim
+    return int(axis) % scores.ndim
 
 
-def over_classes(name: str, x: ArrayLike, scores: Array, axis: int) -> Array:
-    """`x` of shape `[classes]`, or of the scores' rank axis by axis, lined up with the scores."""
+def over_classes(name: str, x: ArrayLike, logits: Array, axis: int) -> Array:
+    """`x` of shape `[classes]`, or of the logits' rank axis by axis, or a scalar, lined up with the logits."""
     x = array(name, x)
-    if x.shape == (scores.shape[axis],):
-        return jnp.expand_dims(x, [other for other in range(scores.ndim) if other != axis])
-    if x.ndim == scores.ndim and x.ndim > 0:
-        return fit(name, x, scores.shape, "the scores")
-    raise ValueError(
-        message(f"{name} must have shape {(scores.shape[axis],)}, one for each class, got shape {x.shape}")
-    )
+    if logits.ndim and x.shape == (logits.shape[axis],):
+        return along(x, logits.ndim, axis)
+    return fit(name, x, logits.shape, "the logits")
+
+
+def along(x: Array, ndim: int, axis: int) -> Array:
+    """A vector as the one axis of `ndim` that isn't 1."""
+    return jnp.expand_dims(x, [other for other in range(ndim) if other != axis])
 
 
 def at(x: Array, index: Array, axis: int) -> Array:
@@ -143,6 +145,15 @@ def at(x: Array, index: Array, axis: int) -> Array:
     if jax.typeof(x).sharding.spec[axis] is not None:
         return compare(x, index)
     return lax.platform_dependent(x, index, tpu=compare, default=gather)
+
+
+def by_label(x: Array, index: Array, axis: int) -> Array:
+    """For each row the entry of a vector over classes, without the class axis."""
+    if any(name is not None for name in jax.typeof(index).sharding.spec):
+        shape = index.shape[:axis] + x.shape + index.shape[axis + 1 :]
+        hits = lax.broadcasted_iota(jnp.int32, shape, axis) == index
+        return jnp.sum(jnp.where(hits, along(x, index.ndim, axis), 0), axis)
+    return x.at[jnp.squeeze(index, axis)].get(mode="promise_in_bounds")
 
 
 def is_label(x: Array, index: Array, axis: int) -> Array:
@@ -166,6 +177,9 @@ def _labels_wanted(name: str, scores: Array, rows: tuple[int, ...], labels: Arra
         hint = "; class indices are integers: labels.astype(jnp.int32)"
     else:
         hint = remedy(labels.shape, scores.shape if real(labels) else rows, whole=True)
+        for axis, count in enumerate(scores.shape):
+            if not real(labels) and labels.shape == scores.shape[:axis] + scores.shape[axis + 1 :]:
+                hint = f"; with axis={axis} they fit, for {count} classes"
     return (
         f"labels must be integers of shape {rows} or probabilities of shape {scores.shape}, to fit {name} of shape "
         f"{scores.shape}, got {labels.dtype} of shape {labels.shape}{hint}"

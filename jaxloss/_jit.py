@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import calling, inside_call, message, nan_unless, report, within
-from ._types import Array
+from ._checks import array, calling, inside_call, message, nan_unless, report, within
+from ._types import Array, Number
 
 
 P = ParamSpec("P")
@@ -20,25 +20,25 @@ R = TypeVar("R")
 def jit(f: Callable[P, R]) -> Callable[P, R]:
     """`jax.jit` for public functions, told everything by their annotations.
 
-    A parameter that takes no array is static. A number with an interval is checked at the call where it is a Python or
-    NumPy number, and made NaN where it only shows when it is too late to raise; it reaches `f` as an array of the
-    dtype of the loss. What comes back is a plain function, which pickles and which editors and `help` can read, and
-    which leaves no nested call behind in a caller's jit.
+    A parameter that takes no array is static. A `Number` is checked at the call where it is one of Python's or NumPy's,
+    and made NaN where its value only shows when it is too late to raise; it reaches `f` as an array of the dtype of the
+    loss. What comes back is a plain function, which pickles and which editors and `help` can read, and which leaves no
+    nested call behind in a caller's jit.
     """
     hints = get_type_hints(f, include_extras=True)
     hints.pop("return")
     signature = inspect.signature(f)
     first = next(iter(signature.parameters))
     static = [name for name, hint in hints.items() if Array not in _parts(hint)]
-    intervals = {name: part for name, hint in hints.items() for part in _parts(hint) if isinstance(part, str)}
+    numbers = {name: part for name, hint in hints.items() for part in _parts(hint) if isinstance(part, Number)}
 
     @functools.wraps(f)
     def traced(*args: P.args, **kwargs: P.kwargs) -> R:
         with calling(f.__name__):
             dtype = widened(signature.bind(*args, **kwargs).arguments.get(first))
             options = {
-                name: _option(name, kwargs[name], interval, dtype)
-                for name, interval in intervals.items()
+                name: _option(name, kwargs[name], number, dtype)
+                for name, number in numbers.items()
                 if kwargs.get(name) is not None
             }
             return f(*args, **{**kwargs, **options})
@@ -48,17 +48,21 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(f)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         with calling(f.__name__):
-            for name, value in zip(signature.parameters, args):
-                if isinstance(value, str):
+            for name, value in (*zip(signature.parameters, args), *kwargs.items()):
+                if name in static:
+                    _hashable(name, value)
+                elif isinstance(value, str):
                     raise TypeError(message(f"{name} must be an array, got {value!r}; options are passed by keyword"))
-            for name in static:
-                if isinstance(kwargs.get(name), list):
-                    raise TypeError(message(f"{name} must be hashable, got a list; pass a tuple"))
-            for name, interval in intervals.items():
-                value = kwargs.get(name)
-                if isinstance(value, _NUMBERS) and not np.all(within(value, interval)):
-                    raise ValueError(message(f"{name} must lie in {interval}, got {value}"))
-        return (traced if inside_call() else compiled)(*args, **kwargs)
+                elif name in numbers and isinstance(value, _NUMBERS):
+                    interval = numbers[name].interval
+                    if not np.all(within(value, interval)):
+                        raise ValueError(message(f"{name} must lie in {interval}, got {value}"))
+        try:
+            return (traced if inside_call() else compiled)(*args, **kwargs)
+        except TypeError:
+            with calling(f.__name__):
+                _bind(signature, args, kwargs)
+            raise
 
     return wrapper
 
@@ -69,14 +73,32 @@ _NUMBERS = (int, float, np.generic, np.ndarray)
 def widened(x: Any) -> Any:
     """The dtype to compute in: at least float32, float64 where `x` is."""
     dtype = getattr(x, "dtype", jnp.float32)
-    return jnp.promote_types(dtype, jnp.float32) if jnp.issubdtype(dtype, jnp.floating) else jnp.float32
+    return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
 
 
-def _option(name: str, value: Any, interval: str, dtype: Any) -> Array:
-    value = jnp.asarray(value).astype(dtype)
-    fits = within(value, interval)
-    report(name, value, fits, f"lie in {interval}")
+def _option(name: str, value: Any, number: Number, dtype: Any) -> Array:
+    value = array(name, value).astype(dtype)
+    if number.scalar and value.shape:
+        raise ValueError(message(f"{name} must be a scalar, got shape {value.shape}; jax.vmap sweeps over several"))
+    fits = within(value, number.interval)
+    report(name, value, fits, f"lie in {number.interval}")
     return value + nan_unless(fits, dtype)
+
+
+def _hashable(name: str, value: Any) -> None:
+    try:
+        hash(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(message(f"{name} must be a plain value or a tuple of them, got a {kind}")) from None
+
+
+def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> None:
+    """Python's own errors of a wrong call, which `jax.jit` raises without the function's name."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(message(str(error))) from None
 
 
 def _parts(hint: Any) -> set[Any]:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._checks import message, nan_unless, report
+from ._checks import array, message, nan_unless, report
 from ._jit import jit, widened
 from ._types import Array, ArrayLike, AxisName, Reduction
 
@@ -51,7 +51,7 @@ class Total:
     def psum(self, axis_name: AxisName) -> Total:
         """The total over all devices of the mapped axis or axes, inside ``shard_map``, ``pmap`` or ``vmap``."""
         total = self
-        for name in (axis_name,) if isinstance(axis_name, str) else axis_name:
+        for name in axis_name if isinstance(axis_name, tuple) else (axis_name,):
             # One at a time: a psum over two names refuses a value that varies along only one of them.
             total = Total(lax.psum(total.total, name), lax.psum(total.weight, name))
         return total
@@ -90,7 +90,8 @@ def reduce(
     **Weights** multiply; a weight of 0 keeps its gradient with respect to the weight, so weights can be learned from
     zero (with ``"sum"``: the mean of no weight at all is 0 with zero gradient). **Mask** says what exists: a masked
     element reaches neither the value nor any derivative, whatever it holds, NaN and inf included. For that a loss of
-    this package also clears its masked inputs; `reduce` alone can clear only the losses that it is given.
+    this package also clears its masked inputs; `reduce` alone can clear only the losses that it is given. (What comes
+    before the loss is the model's: NaN in its own padding still spoils the gradient of a matrix product. Pad with 0.)
 
     **Devices.** Under ``jit`` with sharded arrays nothing is needed. Inside ``shard_map``, ``pmap`` or
     ``vmap(axis_name=...)``, ``axis_name`` takes both sums across the axis before dividing, so shards may hold unequal
@@ -149,19 +150,6 @@ def reduce(
     return results[reduction]
 
 
-def array(name: str, x: Any) -> Array:
-    """`x` as an array of numbers, or an error that says what to pass."""
-    if not hasattr(x, "dtype"):
-        raise TypeError(message(f"{name} must be an array, got a {type(x).__name__}; jnp.asarray makes one of lists"))
-    if not (jnp.issubdtype(x.dtype, jnp.bool_) or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
-        raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
-    return jnp.asarray(x)
-
-
-def real(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jnp.floating)
-
-
 def fit(name: str, x: ArrayLike, shape: tuple[int, ...], of: str = "the per-element losses") -> Array:
     """`x` if it is a scalar or matches `shape` axis by axis; nothing else broadcasts."""
     x = array(name, x)
@@ -190,7 +178,7 @@ def remedy(got: tuple[int, ...], wanted: tuple[int, ...], *, whole: bool = False
 
 def live(mask: ArrayLike, shape: tuple[int, ...]) -> Array:
     """Which elements exist, as bools."""
-    return fit("mask", mask, shape) != 0
+    return fit("mask", mask, shape).astype(jnp.bool_)
 
 
 def _neither(mask: ArrayLike, dtype: Any) -> Array:

@@ -1,6 +1,6 @@
 """The types that signatures are written in."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import jax
 
@@ -8,9 +8,17 @@ import jax
 Array: TypeAlias = jax.Array
 ArrayLike: TypeAlias = jax.typing.ArrayLike
 
-# Numbers with a range. The interval is checked wherever the number can be seen, and stands in the error.
-NonNegative: TypeAlias = Annotated[ArrayLike, "[0, inf)"]
-Proportion: TypeAlias = Annotated[ArrayLike, "[0, 1]"]
+
+class Number(NamedTuple):
+    """What an option may be: `jit` checks it wherever it can be seen, and says so in the error."""
+
+    interval: str
+    scalar: bool = True
+
+
+NonNegative: TypeAlias = Annotated[ArrayLike, Number("[0, inf)")]
+NonNegatives: TypeAlias = Annotated[ArrayLike, Number("[0, inf)", scalar=False)]
+Proportion: TypeAlias = Annotated[ArrayLike, Number("[0, 1]")]
 
 AxisName: TypeAlias = str | tuple[str, ...]
 Reduction: TypeAlias = Literal["mean", "sum", "none", "total"]

@@ -1,0 +1,41 @@
+# Every target sets itself up in .venv, from nothing but Python (3.11 or newer), pip and make.
+PYTHON ?= python3
+OLDEST_JAX := $(shell sed -n 's/^dependencies = \["jax>=\(.*\)"\]/\1/p' pyproject.toml)
+RUN := .venv/bin/python -m
+
+.PHONY: demo test test-oldest lint format notebooks clean
+
+demo: .venv/ready
+	.venv/bin/python notebooks/run.py notebooks/quickstart.ipynb
+
+test: .venv/ready
+	$(RUN) pytest -n auto --cov --cov-report=term
+	$(RUN) pytest -n auto --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
+
+test-oldest: .venv-oldest/ready
+	.venv-oldest/bin/python -m pytest -n auto tests/test_contract.py
+
+lint: .venv/ready
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) pyright
+
+format: .venv/ready
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+notebooks: .venv/ready
+	$(RUN) jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv --without-pip .venv
+	$(PYTHON) -m pip --python .venv/bin/python install --quiet --editable '.[dev]'
+	touch $@
+
+.venv-oldest/ready: pyproject.toml
+	$(PYTHON) -m venv --without-pip .venv-oldest
+	$(PYTHON) -m pip --python .venv-oldest/bin/python install --quiet --editable '.[test]' jax==$(OLDEST_JAX) jaxlib==$(OLDEST_JAX)
+	touch $@
+
+clean:
+	rm -rf .venv .venv-oldest .coverage .pytest_cache .ruff_cache .hypothesis

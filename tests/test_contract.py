@@ -1,0 +1,707 @@
+"""Every rule of the contract, for every row of `cases.py`."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import pickle
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+
+import jaxloss
+
+from .cases import BATCH, CASES, Case
+
+
+TAIL = ["weights", "mask"]
+EXIT = ["reduction", "axis_name"]
+DEVICES = 4
+all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+
+
+class Problem(NamedTuple):
+    """A call with weights and an uneven mask, and its value and gradient in float64 by finite differences."""
+
+    x: np.ndarray
+    rest: dict[str, Any]
+    value: float
+    gradient: np.ndarray
+
+
+@functools.cache
+def problem(case: Case) -> Problem:
+    arguments = case.arguments()
+    first, *others = arguments
+    shape = case.expected(arguments)[0].shape
+    rng = np.random.default_rng(1)
+    weights = rng.uniform(0.5, 2, shape).astype(np.float32)
+    mask = rng.random(shape) < 0.7
+    mask[: BATCH // DEVICES] = False  # a whole device without an element
+    mask[-1] = True
+    rest = {name: arguments[name] for name in others} | {"weights": weights, "mask": mask}
+
+    def mean(x: np.ndarray) -> float:
+        losses, own = case.expected({**arguments, first: x})
+        count = own * weights.astype(np.float64) * mask
+        return float((losses * count).sum() / count.sum())
+
+    x = arguments[first]
+    return Problem(x, rest, mean(x.astype(np.float64)), slope(mean, x.astype(np.float64)))
+
+
+def slope(f, x: np.ndarray, step: float = 1e-6) -> np.ndarray:
+    """The gradient by central differences."""
+    gradient = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[i] += step
+        down[i] -= step
+        gradient[i] = (f(up) - f(down)) / (2 * step)
+    return gradient
+
+
+def arrays(case: Case, rest: dict[str, Any]):
+    """The loss as a function of its first argument and the other arrays."""
+    return lambda x, rest, **keywords: case.loss(x, **rest, **case.options, **keywords)
+
+
+def check(result: Any, p: Problem) -> None:
+    value, gradient = result
+    np.testing.assert_allclose(value, p.value, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gradient, p.gradient, rtol=1e-4, atol=1e-6)  # the differences' own error is 1e-8
+
+
+# --- the house ---------------------------------------------------------------------------------------------------
+
+
+def public_losses() -> dict[str, Any]:
+    return {
+        name: f
+        for name, f in vars(jaxloss).items()
+        if inspect.isfunction(f) and not name.startswith("_") and "reduction" in inspect.signature(f).parameters
+    }
+
+
+def test_every_public_loss_has_a_row():
+    losses = set(public_losses()) - {"reduce"}
+    assert losses == {case.loss.__name__ for case in CASES}
+
+
+@pytest.mark.parametrize("name", public_losses())
+def test_signatures_are_uniform(name):
+    parameters = inspect.signature(public_losses()[name]).parameters
+    positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    keywords = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
+    assert positional[-2:] == TAIL
+    assert keywords[-2:] == EXIT
+    assert parameters["reduction"].default == "mean"
+    assert all(parameters[name].default is None for name in [*TAIL, "axis_name"])
+    assert all(p.default is not p.empty or p.kind is not p.KEYWORD_ONLY for p in parameters.values())
+
+
+@all_cases
+def test_is_a_plain_function_that_pickles_and_shows_itself(case):
+    assert inspect.isfunction(case.loss)
+    assert pickle.loads(pickle.dumps(case.loss)) is case.loss
+    partial = pickle.loads(pickle.dumps(functools.partial(case.loss, reduction="sum")))
+    assert partial.func is case.loss
+    assert next(iter(inspect.signature(case.loss).parameters)) == next(iter(case.arguments()))
+
+
+@all_cases
+def test_leaves_no_call_behind_in_a_callers_jit(case):
+    p = problem(case)
+    text = str(jax.make_jaxpr(lambda x: arrays(case, p.rest)(x, p.rest))(p.x))
+    assert f"name={case.loss.__name__}" not in text and "name=reduce\n" not in text
+
+
+# --- weights, mask, reduction --------------------------------------------------------------------------------------
+
+
+WEIGHTS_AND_MASKS = [
+    (None, None),
+    ("full", None),
+    (None, "bool"),
+    ("full", "number"),
+    ("rows", "scalar"),
+    ("scalar", "rows"),
+]
+
+
+@all_cases
+@pytest.mark.parametrize(("weights", "mask"), WEIGHTS_AND_MASKS)
+def test_reductions(case, weights, mask):
+    arguments = case.arguments()
+    losses, own = case.expected(arguments)
+    rng = np.random.default_rng(2)
+    by_row = (BATCH, *[1] * (losses.ndim - 1))
+    w = {
+        None: None,
+        "full": rng.uniform(0, 2, losses.shape),
+        "rows": rng.uniform(0, 2, by_row),
+        "scalar": np.asarray(0.5),
+    }[weights]
+    m = {
+        None: None,
+        "bool": rng.random(losses.shape) < 0.5,
+        "number": (rng.random(losses.shape) < 0.5).astype(np.int32),
+        "rows": rng.random(by_row) < 0.5,
+        "scalar": np.asarray(True),
+    }[mask]
+    count = own * (1 if w is None else w) * (1 if m is None else m) * np.ones(losses.shape)
+    w = None if w is None else w.astype(np.float32)
+
+    @jax.jit
+    def reductions(arguments, w, m):
+        return {
+            reduction: case.loss(**arguments, weights=w, mask=m, **case.options, reduction=reduction)
+            for reduction in ("mean", "sum", "none", "total")
+        }
+
+    results = reductions(arguments, w, m)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
+    close(results["none"], losses * count)
+    close(results["sum"], (losses * count).sum())
+    close(results["mean"], (losses * count).sum() / count.sum())
+    assert isinstance(results["total"], jaxloss.Total)
+    close(results["total"].total, (losses * count).sum())
+    close(results["total"].weight, count.sum())
+    close(results["total"].mean(), results["mean"])
+
+
+@all_cases
+def test_weight_two_is_two_copies(case):
+    arguments = case.arguments()
+    shape = case.expected(arguments)[0].shape
+    weights = np.ones(shape, np.float32)
+    weights[1] = 2
+    twice = {name: np.concatenate([x, x[1:2]]) for name, x in arguments.items()}
+    once = case.loss(**arguments, weights=weights, **case.options)
+    np.testing.assert_allclose(once, case.loss(**twice, **case.options), rtol=1e-5)
+
+
+@all_cases
+def test_weights_are_learned_from_zero(case):
+    arguments = case.arguments()
+    losses, own = case.expected(arguments)
+    slopes = jax.grad(lambda w: case.loss(**arguments, weights=w, **case.options, reduction="sum"))(
+        jnp.zeros(losses.shape)
+    )
+    np.testing.assert_allclose(slopes, losses * own, rtol=1e-5, atol=1e-6)
+
+
+JUNK = [np.nan, np.inf, -np.inf, 1e30]
+
+
+def soiled(x: np.ndarray) -> np.ndarray:
+    """Rows 2 to 5 hold what no loss is defined for."""
+    x = x.copy()
+    for row, junk in enumerate(JUNK, start=2):
+        x[row] = junk if x.dtype.kind == "f" else 99
+    return x
+
+
+@all_cases
+def test_masked_elements_leave_no_trace(case):
+    """Neither in the value nor in a derivative of either mode and order, whatever they hold."""
+    arguments = case.arguments()
+    first, *others = arguments
+    shape = case.expected(arguments)[0].shape
+    mask = np.ones(shape, bool)
+    mask[2:6] = False
+    rest = {"weights": np.ones(shape, np.float32), "mask": mask}
+
+    @jax.jit
+    def everything(x, others):
+        f = lambda x: case.loss(x, **others, **rest, **case.options)  # noqa: E731
+        slope = lambda x: jnp.sum(jax.grad(f)(x))  # noqa: E731
+        values = [f(x), jnp.sum(case.loss(x, **others, **rest, **case.options, reduction="none")[2:6])]
+        return values, [jax.grad(f)(x), jax.jacfwd(f)(x), jax.grad(slope)(x), jax.jacfwd(slope)(x)]
+
+    clean = everything(arguments[first], {name: arguments[name] for name in others})
+    dirty = everything(soiled(arguments[first]), {name: soiled(arguments[name]) for name in others})
+    jax.tree.map(np.testing.assert_array_equal, dirty, clean)
+    values, slopes = dirty
+    assert values[1] == 0
+    assert not any(np.any(slope[2:6]) for slope in slopes)
+
+
+@all_cases
+def test_masked_labels_leave_no_trace_in_their_own_gradient(case):
+    arguments = case.arguments()
+    mask = np.ones(case.expected(arguments)[0].shape, bool)
+    mask[2:6] = False
+    for name, x in arguments.items():
+        if x.dtype.kind == "f":
+            f = lambda x, name=name: case.loss(**{**arguments, name: x}, mask=mask, **case.options)  # noqa: E731
+            for derive in (jax.grad, jax.jacfwd):
+                slopes = np.asarray(jax.jit(derive(f))(soiled(x)))
+                assert np.all(np.isfinite(slopes)) and not np.any(slopes[2:6])
+
+
+@all_cases
+def test_no_weight_left_is_zero_with_zero_gradient(case):
+    p = problem(case)
+    for nothing in ({"mask": np.zeros((), bool)}, {"weights": np.zeros((), np.float32)}):
+        rest = {**p.rest, **nothing}
+        value, gradient = jax.jit(jax.value_and_grad(arrays(case, rest)))(p.x, rest)
+        assert value == 0
+        assert not np.any(gradient)
+
+
+@all_cases
+def test_empty_batch(case):
+    arguments = {name: x[:0] for name, x in case.arguments().items()}
+    first, *others = arguments
+    value, gradient = jax.value_and_grad(arrays(case, {}))(arguments[first], {name: arguments[name] for name in others})
+    assert value == 0
+    assert gradient.shape == arguments[first].shape
+
+
+# --- transforms --------------------------------------------------------------------------------------------------
+
+
+def _through_scan(f, x):
+    return lax.scan(lambda total, _: (total + f(x), None), jnp.zeros((), jnp.float32), None, length=1)[0]
+
+
+def _through_while(f, x):
+    return lax.while_loop(lambda c: c[0] < 1, lambda c: (c[0] + 1, c[1] + f(x)), (0, jnp.zeros((), jnp.float32)))[1]
+
+
+def _linearized(f, x):
+    value, push = jax.linearize(f, x)
+    basis = jnp.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape)
+    return value, jax.vmap(push)(basis).reshape(x.shape)
+
+
+TRANSFORMS = {
+    "plain": lambda f, x: jax.value_and_grad(f)(x),
+    "jit": lambda f, x: jax.jit(jax.value_and_grad(f))(x),
+    "jit_inside": lambda f, x: jax.value_and_grad(jax.jit(f))(x),
+    "jacfwd": lambda f, x: (f(x), jax.jacfwd(f)(x)),
+    "jacrev": lambda f, x: (f(x), jax.jacrev(f)(x)),
+    "linearize": _linearized,
+    "scan": lambda f, x: jax.value_and_grad(lambda x: _through_scan(f, x))(x),
+    "while_loop": lambda f, x: (_through_while(f, x), jax.jacfwd(lambda x: _through_while(f, x))(x)),
+    "cond": lambda f, x: jax.value_and_grad(lambda x: lax.cond(jnp.sum(x) < np.inf, f, lambda x: jnp.float32(0), x))(x),
+    "remat": lambda f, x: jax.value_and_grad(jax.checkpoint(f))(x),
+    "aot": lambda f, x: jax.jit(jax.value_and_grad(f)).lower(x).compile()(x),
+    "eval_shape": lambda f, x: (jax.eval_shape(f, x).dtype == jnp.float32 and f(x), jax.jit(jax.grad(f))(x)),
+}
+
+
+@all_cases
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_value_and_gradient_through(case, transform):
+    p = problem(case)
+    check(TRANSFORMS[transform](lambda x: arrays(case, p.rest)(x, p.rest), jnp.asarray(p.x)), p)
+
+
+@all_cases
+def test_second_derivatives_in_every_mode(case):
+    p = problem(case)
+    arguments = case.arguments()
+    first = next(iter(arguments))
+    direction = np.random.default_rng(3).normal(size=p.x.shape)
+    count = case.expected(arguments)[1] * p.rest["weights"].astype(np.float64) * p.rest["mask"]
+
+    def mean(x):
+        return float((case.expected({**arguments, first: x})[0] * count).sum() / count.sum())
+
+    step = 1e-3
+    wide = p.x.astype(np.float64)
+    expected = (slope(mean, wide + step * direction, 1e-5) - slope(mean, wide - step * direction, 1e-5)) / (2 * step)
+    f = lambda x: arrays(case, p.rest)(x, p.rest)  # noqa: E731
+    v = jnp.asarray(direction, jnp.float32)
+
+    @jax.jit
+    def products(x):
+        return {
+            "forward over reverse": jax.jvp(jax.grad(f), (x,), (v,))[1],
+            "reverse over reverse": jax.grad(lambda x: jnp.vdot(jax.grad(f)(x), v))(x),
+            "reverse over forward": jax.grad(lambda x: jax.jvp(f, (x,), (v,))[1])(x),
+            "forward over forward": jax.jacfwd(lambda x: jax.jvp(f, (x,), (v,))[1])(x),
+            "hessian": jnp.tensordot(jax.hessian(f)(x), v, v.ndim),
+            "jacrev of grad": jnp.tensordot(jax.jacrev(jax.grad(f))(x), v, v.ndim),
+        }
+
+    for mode, product in products(jnp.asarray(p.x)).items():
+        # Differences of differences carry an error of 1e-5.
+        np.testing.assert_allclose(product, expected, rtol=1e-3, atol=3e-5, err_msg=mode)
+
+
+@all_cases
+def test_gradient_of_every_other_argument_and_option(case):
+    """Labels, class weights, numbers: whatever is floating point is differentiable, in both modes."""
+    p = problem(case)
+    arguments = case.arguments()
+    count = p.rest["weights"].astype(np.float64) * p.rest["mask"]
+    floats = {name: x for name, x in list(arguments.items())[1:] if x.dtype.kind == "f"}
+    floats |= {name: np.asarray(x) for name, x in case.options.items() if np.asarray(x).dtype.kind == "f"}
+
+    for name, x in floats.items():
+
+        def mean(x: np.ndarray, name: str = name) -> float:
+            changed = dataclasses.replace(case, options={**case.options, **({name: x} if name in case.options else {})})
+            losses, own = changed.expected({**arguments, **({name: x} if name in arguments else {})})
+            return float((losses * own * count).sum() / (own * count).sum())
+
+        def f(x, name=name):
+            return case.loss(**{**arguments, **p.rest, **case.options, name: x})
+
+        expected = slope(mean, x.astype(np.float64))
+        for derive in (jax.grad, jax.jacfwd):
+            gradient = jax.jit(derive(f))(jnp.asarray(x, jnp.float32))
+            np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@all_cases
+def test_vmap_over_every_argument(case):
+    p = problem(case)
+    f = lambda x, rest: case.loss(x, **rest, **_rowwise(case), reduction="none")  # noqa: E731
+    whole = case.loss(p.x, **p.rest, **case.options, reduction="none")
+    np.testing.assert_allclose(jax.vmap(f)(p.x, p.rest), whole, rtol=1e-6, atol=1e-7)
+    for name in ["x", *p.rest]:
+        stacked = {key: np.stack([x, x]) if key == name else x for key, x in {"x": p.x, **p.rest}.items()}
+        axes = {key: 0 if key == name else None for key in stacked}
+        both = jax.vmap(
+            lambda all_: case.loss(
+                all_["x"], **{k: v for k, v in all_.items() if k != "x"}, **case.options, reduction="none"
+            ),
+            in_axes=(axes,),
+        )(stacked)
+        np.testing.assert_allclose(both, np.stack([whole, whole]), rtol=1e-6, atol=1e-7)
+
+
+def _rowwise(case: Case) -> dict[str, Any]:
+    """The options for one row of the batch: a class axis counted from the front moves."""
+    axis = case.options.get("axis", -1)
+    return case.options | ({"axis": axis - 1} if axis > 0 else {})
+
+
+@all_cases
+def test_numbers_sweep_under_vmap_and_do_not_recompile(case):
+    p = problem(case)
+    numbers = {name: x for name, x in case.options.items() if isinstance(x, float)}
+    traces = 0
+
+    @jax.jit
+    def f(numbers):
+        nonlocal traces
+        traces += 1
+        return case.loss(p.x, **p.rest, **{**case.options, **numbers})
+
+    for scale in (1, 0.5, 0):
+        scaled = {name: scale * x for name, x in numbers.items()}
+        expected = case.loss(p.x, **p.rest, **{**case.options, **scaled})
+        np.testing.assert_allclose(f(scaled), expected, rtol=1e-6)
+    assert traces == 1
+    if numbers:
+        swept = jax.vmap(f)({name: jnp.array([1, 0.5]) * x for name, x in numbers.items()})
+        np.testing.assert_allclose(swept[0], p.value, rtol=1e-5)
+
+
+@all_cases
+def test_export_with_a_symbolic_batch(case):
+    p = problem(case)
+    (batch,) = jax.export.symbolic_shape("b")
+    symbolic = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), (p.x, p.rest))
+    exported = jax.export.export(jax.jit(jax.value_and_grad(arrays(case, p.rest))))(*symbolic)
+    check(exported.call(p.x, p.rest), p)
+    without = {name: x for name, x in p.rest.items() if name not in TAIL}
+    symbolic = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), (p.x, without))
+    exported = jax.export.export(jax.jit(arrays(case, without)))(*symbolic)
+    expected = case.loss(p.x, **without, **case.options)
+    np.testing.assert_allclose(exported.call(p.x, without), expected, rtol=1e-6)
+
+
+# --- devices -----------------------------------------------------------------------------------------------------
+
+
+def mesh(kind: AxisType = AxisType.Auto) -> jax.sharding.Mesh:
+    return jax.make_mesh((DEVICES,), ("data",), axis_types=(kind,))
+
+
+def offset(case: Case, axis_name: str | None = None):
+    """The loss as a function of parameters that every row shares: an offset of the first argument."""
+    return lambda parameters, x, rest: arrays(case, rest)(x + parameters, rest, axis_name=axis_name)
+
+
+@all_cases
+def test_pmap(case):
+    p = problem(case)
+    split = jax.tree.map(lambda x: x.reshape(DEVICES, -1, *x.shape[1:]), (p.x, p.rest))
+    parameters = jnp.zeros((1, *p.x.shape[1:]))
+
+    def step(parameters, x, rest):
+        value, gradient = jax.value_and_grad(offset(case, "data"))(parameters, x, rest)
+        return value, lax.pmean(gradient, "data")
+
+    for mapped in (
+        jax.pmap(step, axis_name="data", in_axes=(None, 0, 0)),
+        jax.vmap(step, axis_name="data", in_axes=(None, 0, 0)),
+    ):
+        values, gradients = mapped(parameters, *split)
+        for value, gradient in zip(values, gradients):
+            check((value, gradient), p._replace(gradient=p.gradient.sum(0, keepdims=True)))
+
+
+@all_cases
+@pytest.mark.parametrize("check_vma", [True, False])
+def test_shard_map(case, check_vma):
+    p = problem(case)
+    shared = p._replace(gradient=p.gradient.sum(0, keepdims=True))
+    parameters = jnp.zeros((1, *p.x.shape[1:]))
+
+    def step(parameters, x, rest):
+        value, gradient = jax.value_and_grad(offset(case, "data"))(parameters, x, rest)
+        return value, gradient if check_vma else lax.pmean(gradient, "data")
+
+    specs = (P(), P("data"), P("data"))
+    inside = jax.shard_map(step, mesh=mesh(), in_specs=specs, out_specs=P(), check_vma=check_vma)
+    check(jax.jit(inside)(parameters, p.x, p.rest), shared)
+
+    loss = jax.shard_map(offset(case, "data"), mesh=mesh(), in_specs=specs, out_specs=P(), check_vma=check_vma)
+    check(jax.jit(jax.value_and_grad(loss))(parameters, p.x, p.rest), shared)
+
+
+@all_cases
+def test_axis_names_in_a_tuple(case):
+    p = problem(case)
+    grid = jax.make_mesh((2, 2), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
+    for spec in (P(("data", "model")), P("data")):  # the second leaves the values the same along "model"
+        loss = jax.shard_map(
+            lambda x, rest: arrays(case, rest)(x, rest, axis_name=("data", "model")),
+            mesh=grid,
+            in_specs=(spec, spec),
+            out_specs=P(),
+        )
+        np.testing.assert_allclose(jax.jit(loss)(p.x, p.rest), p.value, rtol=1e-5)
+
+
+@all_cases
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
+def test_sharded_jit(case, kind):
+    p = problem(case)
+    sharding = NamedSharding(mesh(kind), P("data"))
+    x, rest = jax.device_put((p.x, p.rest), sharding)
+    value, gradient = jax.jit(jax.value_and_grad(arrays(case, rest)))(x, rest)
+    check((value, gradient), p)
+    assert gradient.sharding.is_equivalent_to(sharding, gradient.ndim)
+    losses = jax.jit(lambda x, rest: arrays(case, rest)(x, rest, reduction="none"))(x, rest)
+    np.testing.assert_allclose(losses.sum() / losses.sum(), 1)
+
+
+# --- dtypes and strict modes -------------------------------------------------------------------------------------
+
+
+@all_cases
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32], ids=lambda dtype: dtype.__name__)
+def test_precision(case, dtype):
+    """Half precision costs the rounding of the inputs, nothing more: the reference gets the same rounded inputs."""
+    arguments = case.arguments()
+    first = next(iter(arguments))
+    arguments[first] = np.asarray(jnp.asarray(arguments[first], dtype))
+    losses, own = case.expected({**arguments, first: arguments[first].astype(np.float64)})
+    result, gradient = jax.value_and_grad(lambda x: case.loss(**{**arguments, first: x}, **case.options))(
+        jnp.asarray(arguments[first])
+    )
+    assert result.dtype == jnp.float32
+    assert gradient.dtype == dtype
+    np.testing.assert_allclose(result, (losses * own).sum() / own.sum(), rtol=1e-5)
+    assert case.loss(**arguments, **case.options, reduction="none").dtype == jnp.float32
+
+
+@all_cases
+def test_x64(case, x64):
+    """float64 stays float64; float32 stays float32, also with NumPy's float64 options, weights and labels."""
+    p = problem(case)
+    wide = {k: v.astype(np.float64) if v.dtype.kind == "f" else v for k, v in p.rest.items()}
+    options = {
+        k: np.asarray(v, np.float64) if isinstance(v, float) or np.asarray(v).dtype.kind == "f" else v
+        for k, v in case.options.items()
+    }
+    for dtype, rtol in ((np.float32, 1e-5), (np.float64, 1e-12)):
+        x = p.x.astype(dtype)
+        value, gradient = jax.value_and_grad(lambda x: case.loss(x, **wide, **options))(x)
+        assert value.dtype == gradient.dtype == dtype
+        np.testing.assert_allclose(value, p.value, rtol=rtol)
+        np.testing.assert_allclose(gradient, p.gradient, rtol=1e-4, atol=1e-6)
+        assert case.loss(x, **p.rest, **case.options).dtype == dtype
+
+
+CLASS_LOSSES = (jaxloss.nll_loss, jaxloss.cross_entropy)
+HARD = [case for case in CASES if case.arguments()["labels"].dtype.kind == "i" or case.loss not in CLASS_LOSSES]
+
+
+@pytest.mark.parametrize("case", HARD, ids=lambda case: case.id)
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.uint64, np.bool_], ids=lambda dtype: dtype.__name__)
+def test_integer_labels_of_every_width(case, dtype, x64):
+    arguments = case.arguments()
+    if arguments["labels"].dtype.kind == "f":
+        arguments["labels"] = (arguments["labels"] > 0.5).astype(np.float32)
+    elif dtype == np.bool_:
+        arguments["labels"] = (arguments["labels"] > 1).astype(np.int32)
+    hard = {**arguments, "labels": arguments["labels"].astype(dtype)}
+    expected = case.loss(**arguments, **case.options)
+    np.testing.assert_allclose(case.loss(**hard, **case.options), expected, rtol=1e-6)
+
+
+@all_cases
+def test_weak_types_and_python_scalars(case):
+    p = problem(case)
+    assert not jax.eval_shape(lambda x: arrays(case, p.rest)(x, p.rest), p.x).weak_type
+
+
+@all_cases
+def test_debug_nans_and_leak_checks(case):
+    p = problem(case)
+    with jax.debug_nans(True), jax.checking_leaks():
+        check(jax.jit(jax.value_and_grad(lambda x: arrays(case, p.rest)(x, p.rest)))(p.x), p)
+        check(jax.value_and_grad(lambda x: arrays(case, p.rest)(x, p.rest))(p.x), p)
+
+
+# --- bad input ---------------------------------------------------------------------------------------------------
+
+bad_values = pytest.mark.parametrize(
+    ("case", "name", "value", "says"),
+    [pytest.param(case, *bad, id=f"{case.id}-{bad[0]}-{bad[1]}") for case in CASES for bad in case.bad],
+)
+
+
+def spoiled(case: Case, name: str, value: Any) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
+    """The arguments with one bad value, in the one place of row 3 where every loss looks."""
+    arguments = {key: x.copy() for key, x in case.arguments().items()}
+    index: tuple[int, ...] = (3, *[0] * (arguments[name].ndim - 1))
+    if name == "log_probs" and arguments["labels"].dtype.kind != "f":
+        index = (3, int(arguments["labels"][3]))
+    arguments[name][index] = value
+    return arguments, index
+
+
+@bad_values
+def test_a_value_that_does_not_fit_is_nan_in_loss_and_gradient(case, name, value, says):
+    arguments, index = spoiled(case, name, value)
+    first = next(iter(arguments))
+    losses = np.asarray(case.loss(**arguments, **case.options, reduction="none"))
+    bad = np.zeros(losses.shape, bool)
+    elementwise = losses.shape == arguments[first].shape
+    bad[index if elementwise else index[:1] + (0,) * (losses.ndim - 1)] = True
+    np.testing.assert_array_equal(np.isnan(losses), bad)
+    axis = case.options.get("axis", -1)
+    rows = bad if elementwise else np.broadcast_to(np.expand_dims(bad, axis), arguments[first].shape)
+    f = lambda x: case.loss(**{**arguments, first: x}, **case.options, reduction="none")  # noqa: E731
+    gradient = jax.jit(jax.grad(lambda x: jnp.sum(f(x))))(arguments[first])
+    forward = np.asarray(jax.jit(jax.jacfwd(f))(arguments[first]))
+    if name != first:  # a bad score alone can't reach the scores beside it
+        np.testing.assert_array_equal(np.isnan(gradient), rows)
+        assert np.all(np.isnan(forward[bad][:, rows]))
+    assert np.all(np.isnan(gradient[index])) and np.all(np.isnan(forward[bad][(0, *index)]))
+    assert not np.any(np.isnan(np.asarray(gradient)[~rows])) and not np.any(np.isnan(forward[~bad]))
+
+
+@bad_values
+def test_checked_names_loss_argument_value_and_index(case, name, value, says):
+    arguments, index = spoiled(case, name, value)
+    where = str(index if name != "labels" or arguments["labels"].ndim == len(index) else index[:1])
+    message = f"{case.loss.__name__}: {says} at index {where}"
+    loss = functools.partial(case.loss, **case.options)
+    first, *others = arguments
+
+    def through_scan(**arguments):
+        return lax.scan(lambda total, row: (total + loss(**row), None), jnp.float32(0), _add_axis(arguments))[0]
+
+    def step(x, rest):
+        return jax.value_and_grad(lambda x: loss(x, **rest))(x)
+
+    calls = {
+        "plain": lambda: jaxloss.checked(loss)(**arguments),
+        "jit": lambda: jaxloss.checked(jax.jit(loss))(**arguments),
+        "value_and_grad": lambda: jaxloss.checked(step)(arguments[first], {k: arguments[k] for k in others}),
+        "scan": lambda: jaxloss.checked(through_scan)(**arguments),
+    }
+    for call in calls.values():
+        with pytest.raises(ValueError) as error:
+            call()
+        assert str(error.value) == message
+
+
+def _add_axis(arguments):
+    return {name: x[None] for name, x in arguments.items()}
+
+
+@bad_values
+def test_masked_out_it_does_not_matter(case, name, value, says):
+    arguments, _ = spoiled(case, name, value)
+    mask = np.ones(case.expected(case.arguments())[0].shape, bool)
+    mask[3] = False
+    expected = case.loss(**case.arguments(), mask=mask, **case.options)
+    masked = jaxloss.checked(functools.partial(case.loss, **case.options))(**arguments, mask=mask)
+    np.testing.assert_allclose(masked, expected, rtol=1e-6)
+
+
+@all_cases
+def test_checked_changes_nothing_where_values_fit(case):
+    p = problem(case)
+    f = jaxloss.checked(jax.jit(jax.value_and_grad(lambda x, rest: arrays(case, rest)(x, rest))))
+    check(f(p.x, p.rest), p)
+
+
+@all_cases
+def test_shapes_that_do_not_fit(case):
+    arguments = case.arguments()
+    shape = case.expected(arguments)[0].shape
+    for name in list(arguments)[1:]:
+        for x in (arguments[name][..., None], arguments[name][:-1], arguments[name][0]):
+            with pytest.raises((ValueError, TypeError), match=f"^{case.loss.__name__}: {name} must "):
+                case.loss(**{**arguments, name: x}, **case.options)
+    for name in ("weights", "mask"):
+        for wrong in ((*shape, 1), (BATCH - 1, *shape[1:]), (1, *shape), shape[1:] or (1, 1)):
+            with pytest.raises(ValueError, match=f"^{case.loss.__name__}: {name} must be a scalar or match"):
+                case.loss(**arguments, **{name: np.ones(wrong, np.float32)}, **case.options)
+
+
+@all_cases
+def test_calls_that_do_not_fit(case):
+    arguments = case.arguments()
+    first, *others = arguments
+    name = case.loss.__name__
+    for change, kind, message in [
+        ({first: arguments[first].astype(np.int32)}, TypeError, f"{first} must be floating point, got int32; cast"),
+        ({first: arguments[first].tolist()}, TypeError, f"{first} must be an array, got a list"),
+        ({first: arguments[first].astype(np.complex64)}, TypeError, f"{first} must hold real numbers, got complex64"),
+        ({others[0]: arguments[others[0]].tolist()}, TypeError, f"{others[0]} must be an array, got a list"),
+        ({"reduction": "average"}, ValueError, "reduction must be 'mean', 'sum', 'none' or 'total', got 'average'"),
+        ({"reduction": "none", "axis_name": "data"}, ValueError, "axis_name reduces over devices"),
+        ({"axis_name": ["data"]}, TypeError, "axis_name must be a plain value or a tuple of them, got a list"),
+    ]:
+        with pytest.raises(kind, match=f"^{name}: {message}"):
+            case.loss(**{**arguments, **case.options, **change})
+    with pytest.raises(TypeError, match=f"^{name}: weights must be an array, got 'sum'; options are passed by keyword"):
+        case.loss(*arguments.values(), "sum", **case.options)
+
+
+@pytest.mark.parametrize("loss", [jaxloss.nll_loss, jaxloss.cross_entropy], ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("ignore_index", [-100, -1, 255, 2])
+def test_ignore_index_is_a_mask_by_label(loss, ignore_index):
+    scores = -np.random.default_rng(0).uniform(0.1, 3, (6, 5)).astype(np.float32)
+    labels = np.array([0, 1, ignore_index, 3, ignore_index, 4], np.int32)
+    kept = labels != ignore_index
+    scores[2] = np.nan
+    value, gradient = jax.value_and_grad(lambda x: loss(x, labels, ignore_index=ignore_index))(scores)
+    expected = jax.value_and_grad(lambda x: loss(x, np.where(kept, labels, 0), mask=kept))(scores)
+    np.testing.assert_array_equal(value, expected[0])
+    np.testing.assert_array_equal(gradient, expected[1])
+    both = loss(scores, labels, mask=np.arange(6) < 4, ignore_index=ignore_index)
+    np.testing.assert_array_equal(both, loss(scores, np.where(kept, labels, 0), mask=kept & (np.arange(6) < 4)))
+    narrow = loss(scores, np.where(kept, labels, -1).astype(np.int8), ignore_index=-1)
+    np.testing.assert_array_equal(narrow, value)
+    assert loss(scores, np.full(6, ignore_index, np.int32), ignore_index=ignore_index) == 0

@@ -1,0 +1,171 @@
+"""What the docs say is so: their examples run, and give what they show."""
+
+from __future__ import annotations
+
+import dataclasses
+import doctest
+import inspect
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxloss
+
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PUBLIC = [
+    name
+    for name, value in vars(jaxloss).items()
+    if not name.startswith("_") and getattr(value, "__module__", "").startswith("jaxloss.")
+]
+FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(jaxloss, name))]
+SHARED = ["weights", "mask", "reduction", "axis_name"]
+LOSSES = [n for n in FUNCTIONS if n != "reduce" and {*SHARED} <= {*inspect.signature(getattr(jaxloss, n)).parameters}]
+CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(jaxloss, name))]
+
+# JAX as it comes; and errors without its note on hidden frames, which doctest would take for the message.
+READERS_CONFIG = {
+    "jax_debug_nans": False,
+    "jax_enable_x64": False,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+    "jax_traceback_filtering": "off",
+}
+
+
+@pytest.fixture(autouse=True)
+def readers_config():
+    before = {name: getattr(jax.config, name) for name in READERS_CONFIG}
+    for name, value in READERS_CONFIG.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+class Checker(doctest.OutputChecker):
+    """Numbers may differ in the last digits, as from one JAX to the next; nothing else may."""
+
+    NUMBER = re.compile(r"\s*[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d+)?\s*")
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        wanted, found = ([float(number) for number in self.NUMBER.findall(text)] for text in (want, got))
+        if len(wanted) == len(found) and all(math.isclose(a, b, rel_tol=1e-5) for a, b in zip(wanted, found)):
+            want, got = (self.NUMBER.sub(" # ", text) for text in (want, got))
+        return super().check_output(want, got, optionflags)
+
+
+def run(session: doctest.DocTest) -> int:
+    """How many examples there were; all gave what they show."""
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    report: list[str] = []
+    results = doctest.DocTestRunner(Checker(), optionflags=flags).run(session, out=report.append, clear_globs=False)
+    assert not results.failed, "".join(report)
+    return results.attempted
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "same"),
+    [
+        ("Array([ 0.5, -0. ], dtype=float32)", "Array([0.500001, 0.], dtype=float32)", True),
+        ("2.06e-09", "2.060001e-09", True),
+        ("0.5", "0.50001", False),
+        ("0.", "1e-8", False),
+        ("0.5", "nan", False),
+        ("Array(0.5, dtype=float32)", "Array(0.5, dtype=float64)", False),
+        ("ValueError: got 3 of 4", "ValueError: got 4 of 4", False),
+    ],
+)
+def test_only_last_digits_may_differ(want: str, got: str, same: bool):
+    assert Checker().check_output(want, got, doctest.NORMALIZE_WHITESPACE) is same
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_examples(name: str):
+    names = {"jax": jax, "jnp": jnp, "np": np, "jaxloss": jaxloss}
+    # Without the module: the decorator of the losses makes their code look as if it were defined elsewhere.
+    found: Any = doctest.DocTestFinder().find(getattr(jaxloss, name), name, module=False, globs=names)
+    assert sum(map(run, found)) > 0, f"{name} has no example"
+
+
+def section(doc: str, title: str) -> str:
+    """What a docstring has under a heading."""
+    match = re.search(rf"^{title}:(.*?)(?=^\S|\Z)", doc, re.DOTALL | re.MULTILINE)
+    assert match and match[1].strip(), f"no {title}"
+    return match[1]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstrings_begin_with_one_line(name: str):
+    first, *rest = inspect.cleandoc(getattr(jaxloss, name).__doc__).splitlines()
+    assert re.fullmatch(r"[A-Z].*\.", first)
+    assert rest[0] == ""
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_docstrings_of_functions(name: str):
+    function = getattr(jaxloss, name)
+    doc = inspect.cleandoc(function.__doc__)
+    described = re.findall(r"^  (\w+): ", section(doc, "Args"), re.MULTILINE)
+    assert described == [p for p in inspect.signature(function).parameters if name not in LOSSES or p not in SHARED]
+    section(doc, "Returns")
+    section(doc, "Example")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_docstrings_of_losses(name: str):
+    doc = inspect.cleandoc(getattr(jaxloss, name).__doc__)
+    paragraphs = doc.split("\n\n")
+    assert "``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`." in paragraphs
+    assert re.search(r"^\.\. math::\n  \S", doc, re.MULTILINE)
+    assert re.search(r"\b1[5-9]\d\d\b|\b20\d\d\b", section(doc, "Source")), "the source has no year"
+    assert any(paragraph.startswith("Choose it ") for paragraph in paragraphs)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_docstrings_of_classes(name: str):
+    cls = getattr(jaxloss, name)
+    doc = inspect.cleandoc(cls.__doc__)
+    described = re.findall(r"^  (\w+): ", section(doc, "Attributes"), re.MULTILINE)
+    assert described == [field.name for field in dataclasses.fields(cls)]
+    section(doc, "Example")
+    assert all(value.__doc__ for key, value in vars(cls).items() if inspect.isfunction(value) and key[0] != "_")
+
+
+def test_readme_runs():
+    """From top to bottom as a reader would: sessions must give what they show, other blocks must run."""
+    names: dict[str, Any] = {"__name__": "readme"}
+    shown = 0
+    for block in re.finditer(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE):
+        code, line = block[1], README.count("\n", 0, block.start(1))
+        if ">>>" in code:
+            session = doctest.DocTestParser().get_doctest(code, names, "README.md", "README.md", line)
+            shown += run(session)
+            names = session.globs
+        else:
+            exec(compile("\n" * line + code, "README.md", "exec"), names)
+    assert shown > 0
+    assert README.count("```") == 2 * README.count("\n```python\n"), "a block that no test runs"
+
+
+def test_readme_names_exist():
+    modules = {"jaxloss": jaxloss, "optax": optax}
+    for module, name in re.findall(r"\b(jaxloss|optax)\.([a-z]\w*)", README):
+        assert hasattr(modules[module], name), f"{module}.{name}"
+
+
+def test_readme_links_lead_somewhere():
+    for path in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_contributing_is_short():
+    assert 0 < len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) <= 40
