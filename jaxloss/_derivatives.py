@@ -36,7 +36,7 @@ def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Ar
 
 def times(factor: ArrayLike, value: Array) -> Array:
     """The product, in which 0 times infinity is 0, for the value and for the derivatives."""
-    return factor * finite_at_zero(factor, value)
+    return jnp.multiply(factor, finite_at_zero(factor, value))
 
 
 def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
