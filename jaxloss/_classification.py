@@ -242,12 +242,13 @@ def cross_entropy(
     top = jnp.clip(jnp.max(lax.stop_gradient(logits), axis, keepdims=True), -largest, largest) + doubt
     losses, log_normalizer = (_soft_nll if _inputs.real(labels) else _hard_nll)(logits, top, labels, axis)
     if label_smoothing is not None:
-        below = _below(logits, top)
+        below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_excess`
         if class_mask is None:
-            uniform = jnp.mean(below, axis, keepdims=True)
+            uniform = 2 * jnp.mean(below, axis, keepdims=True)
         else:
             allowed = jnp.sum(jnp.broadcast_to(class_mask, logits.shape), axis, keepdims=True, dtype=logits.dtype)
-            uniform = jnp.sum(jnp.where(class_mask, below, 0), axis, keepdims=True) / jnp.maximum(allowed, 1)
+            uniform = 2 * jnp.sum(jnp.where(class_mask, below, 0), axis, keepdims=True) / jnp.maximum(allowed, 1)
+        uniform = jnp.where(top == largest, -jnp.inf, uniform)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
     if z_loss is not None:
         losses = losses + z_loss * jnp.square(top + log_normalizer)
@@ -384,7 +385,7 @@ def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...])
     if not isinstance(d_z, SymbolicZero):
         # Softmax - label, without subtracting a softmax near 1 from a label near 1.
         near = (mass - labels) - mass * (rest + (tops - exp)) * scale
-        slope = jnp.where(is_top, near, mass * exp * scale - labels)
+        slope = jnp.where(exp * scale > 0.5, near, mass * exp * scale - labels)
         slopes = [_along(slope, d_z, axis), _along(exp * scale, d_z, axis)]
     if not isinstance(d_labels, SymbolicZero):
         slopes[0] += _along(finite_at_zero(labels, log_normalizer - x), d_labels, axis)
@@ -401,9 +402,8 @@ def _excess(z: Array, top: Array, axis: int) -> Array:
     ``z - top`` would be written to memory in full.
     """
     total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), 0)), axis, keepdims=True)
-    without_top = jnp.clip((top - z) * 2, 0, 1)
-    rest = jnp.sum(jnp.exp(jnp.minimum(z - top, 0)) * without_top, axis, keepdims=True)
-    return jnp.where(total < 1.5, rest, total - 1)
+    rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * 2, 1), axis, keepdims=True)
+    return jnp.where((total < 1.5) & (top < jnp.finfo(z.dtype).max), rest, total - 1)
 
 
 def _below(z: Array, top: Array) -> Array:

@@ -34,6 +34,9 @@ def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Ar
     return decorate
 
 
+absolute = with_partials(jnp.sign)(jnp.abs)  # jnp.abs has slope 1 at its kink; here it is 0
+
+
 def times(factor: ArrayLike, value: Array) -> Array:
     """The product, in which 0 times infinity is 0, for the value and for the derivatives."""
     return jnp.multiply(factor, finite_at_zero(factor, value))

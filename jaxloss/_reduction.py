@@ -143,11 +143,16 @@ def reduce(
     if reduction == "none":
         return weighted
     copies = math.prod(size for size, own in zip(losses.shape, weight.shape or itertools.repeat(1)) if own == 1)
-    total = Total(jnp.sum(weighted), jnp.sum(weight) * jnp.asarray(copies, weight.dtype))
+    total = Total(jnp.sum(weighted), jnp.sum(weight) * _number(copies, weight.dtype))
     if axis_name is not None:
         total = total.psum(axis_name)
     results: dict[str, Any] = {"mean": total.mean(), "sum": total.total, "total": total}
     return results[reduction]
+
+
+def _number(size: int, dtype: Any) -> Array:
+    """A count as an array; one of more than 2^31 doesn't pass as a Python integer."""
+    return jnp.asarray(float(size) if isinstance(size, int) else size, dtype)
 
 
 def fit(name: str, x: ArrayLike, shape: tuple[int, ...], of: str = "the per-element losses") -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from . import _inputs
+from ._derivatives import absolute
 from ._jit import jit
 from ._reduction import reduce
 from ._types import Array, ArrayLike, AxisName, Reduction
@@ -45,7 +46,7 @@ def l1_loss(
       Array(2., dtype=float32)
     """
     predictions, labels = _inputs.elementwise(mask, predictions=predictions, labels=labels)
-    losses = jnp.abs(predictions - labels)
+    losses = absolute(predictions - labels)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
