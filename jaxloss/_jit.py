@@ -89,8 +89,8 @@ def _hashable(name: str, value: Any) -> None:
     try:
         hash(value)
     except TypeError:
-        kind = type(value).__name__
-        raise TypeError(message(f"{name} must be a plain value or a tuple of them, got a {kind}")) from None
+        kind = "an array" if isinstance(value, Array) else f"a {type(value).__name__}"
+        raise TypeError(message(f"{name} must be a plain value or a tuple of them, got {kind}")) from None
 
 
 def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> None:

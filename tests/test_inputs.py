@@ -1,0 +1,274 @@
+"""What is said to someone who calls a loss wrongly: a message is part of the API."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxloss
+
+
+f32 = np.float32
+X, Y = np.zeros((4, 3), f32), np.zeros((4, 3), f32)
+LOGITS, LABELS = np.zeros((4, 3), f32), np.array([0, 1, 2, 0], np.int32)
+ce, bce, logits_bce = jaxloss.cross_entropy, jaxloss.binary_cross_entropy, jaxloss.binary_cross_entropy_with_logits
+
+MESSAGES = {
+    "column against vector": (
+        lambda: jaxloss.mse_loss(X[:, :1], Y[:, 0]),
+        "mse_loss: labels must have the shape of predictions, (4, 1), got (4,); reshape it to (4, 1)",
+    ),
+    "vector against column": (
+        lambda: jaxloss.l1_loss(X[:, 0], Y[:, :1]),
+        "l1_loss: labels must have the shape of predictions, (4,), got (4, 1); reshape it to (4,)",
+    ),
+    "another size": (
+        lambda: jaxloss.mse_loss(X, Y[:3]),
+        "mse_loss: labels must have the shape of predictions, (4, 3), got (3, 3)",
+    ),
+    "integer predictions": (
+        lambda: jaxloss.mse_loss(X.astype(int), Y),
+        "mse_loss: predictions must be floating point, got int32; cast with predictions.astype(jnp.float32)",
+    ),
+    "list": (
+        lambda: jaxloss.mse_loss([1.0, 2.0], Y),
+        "mse_loss: predictions must be an array, got a list; jnp.asarray makes one of lists",
+    ),
+    "complex": (
+        lambda: jaxloss.mse_loss(X.astype(np.complex64), Y),
+        "mse_loss: predictions must hold real numbers, got complex64",
+    ),
+    "reduction by position": (
+        lambda: jaxloss.mse_loss(X, Y, "sum"),
+        "mse_loss: weights must be an array, got 'sum'; options are passed by keyword",
+    ),
+    "unknown reduction": (
+        lambda: jaxloss.mse_loss(X, Y, reduction="average"),
+        "mse_loss: reduction must be 'mean', 'sum', 'none' or 'total', got 'average'",
+    ),
+    "unknown option": (
+        lambda: jaxloss.mse_loss(X, Y, delta=1.0),
+        "mse_loss: got an unexpected keyword argument 'delta'",
+    ),
+    "too many": (
+        lambda: jaxloss.mse_loss(X, Y, None, None, None),
+        "mse_loss: too many positional arguments",
+    ),
+    "labels missing": (lambda: ce(LOGITS), "cross_entropy: missing a required argument: 'labels'"),
+    "rank of the weights": (
+        lambda: jaxloss.mse_loss(X, Y, np.ones(4, f32)),
+        "mse_loss: weights must be a scalar or match the per-element losses, of shape (4, 3), axis by axis "
+        "(each dimension equal or 1), got shape (4,); reshape it to (4, 1)",
+    ),
+    "weights of a square": (
+        lambda: jaxloss.reduce(np.ones((2, 2), f32), np.ones(2, f32)),
+        "reduce: weights must be a scalar or match the per-element losses, of shape (2, 2), axis by axis "
+        "(each dimension equal or 1), got shape (2,); reshape it to (2, 1) or (1, 2)",
+    ),
+    "rank of the mask": (
+        lambda: ce(LOGITS, LABELS, mask=np.ones((4, 1), bool)),
+        "cross_entropy: mask must be a scalar or match the per-element losses, of shape (4,), axis by axis "
+        "(each dimension equal or 1), got shape (4, 1); reshape it to (4,)",
+    ),
+    "axis_name with none": (
+        lambda: jaxloss.mse_loss(X, Y, reduction="none", axis_name="data"),
+        "mse_loss: axis_name reduces over devices, but reduction='none' reduces nothing; leave axis_name out",
+    ),
+    "axis_name in a list": (
+        lambda: jaxloss.mse_loss(X, Y, axis_name=["data"]),
+        "mse_loss: axis_name must be a plain value or a tuple of them, got a list",
+    ),
+    "one-hot integers": (
+        lambda: ce(LOGITS, Y.astype(np.int32)),
+        "cross_entropy: labels must be integers of shape (4,) or probabilities of shape (4, 3), to fit logits of shape "
+        "(4, 3), got int32 of shape (4, 3); one-hot labels are probabilities: labels.astype(jnp.float32)",
+    ),
+    "float class indices": (
+        lambda: ce(LOGITS, LABELS.astype(f32)),
+        "cross_entropy: labels must be integers of shape (4,) or probabilities of shape (4, 3), to fit logits of shape "
+        "(4, 3), got float32 of shape (4,); class indices are integers: labels.astype(jnp.int32)",
+    ),
+    "column of class indices": (
+        lambda: jaxloss.nll_loss(LOGITS, LABELS[:, None]),
+        "nll_loss: labels must be integers of shape (4,) or probabilities of shape (4, 3), to fit log_probs of shape "
+        "(4, 3), got int32 of shape (4, 1); reshape it to (4,)",
+    ),
+    "images in PyTorch's layout": (
+        lambda: ce(np.zeros((2, 5, 4, 6), f32), np.zeros((2, 4, 6), np.int32)),
+        "cross_entropy: labels must be integers of shape (2, 5, 4) or probabilities of shape (2, 5, 4, 6), to fit "
+        "logits of shape (2, 5, 4, 6), got int32 of shape (2, 4, 6); with axis=1 they fit, for 5 classes",
+    ),
+    "class axis of size 1": (
+        lambda: ce(LOGITS, Y[:, :1]),
+        "cross_entropy: labels must be integers of shape (4,) or probabilities of shape (4, 3), to fit logits of shape "
+        "(4, 3), got float32 of shape (4, 1)",
+    ),
+    "axis out of range": (
+        lambda: ce(LOGITS, LABELS, axis=2),
+        "cross_entropy: axis must be an axis of logits, of shape (4, 3), got 2",
+    ),
+    "two class axes": (
+        lambda: ce(np.zeros((2, 3, 4), f32), np.zeros(2, int), axis=(1, 2)),
+        "cross_entropy: axis must be one integer, got (1, 2); reshape logits so that the classes lie on one axis",
+    ),
+    "traced axis": (
+        lambda: ce(LOGITS, LABELS, axis=jnp.array(1)),
+        "cross_entropy: axis must be a plain value or a tuple of them, got an array",
+    ),
+    "no class": (
+        lambda: ce(np.zeros((4, 0), f32), LABELS),
+        "cross_entropy: logits must have at least one class, got shape (4, 0) with axis=-1",
+    ),
+    "smoothing too strong": (
+        lambda: ce(LOGITS, LABELS, label_smoothing=1.5),
+        "cross_entropy: label_smoothing must lie in [0, 1], got 1.5",
+    ),
+    "smoothing by NaN": (
+        lambda: ce(LOGITS, LABELS, label_smoothing=np.float64("nan")),
+        "cross_entropy: label_smoothing must lie in [0, 1], got nan",
+    ),
+    "smoothing by example": (
+        lambda: ce(LOGITS, LABELS, label_smoothing=np.full(4, 0.1)),
+        "cross_entropy: label_smoothing must be a scalar, got shape (4,); jax.vmap sweeps over several",
+    ),
+    "smoothing by text": (
+        lambda: ce(LOGITS, LABELS, label_smoothing="0.1"),
+        "cross_entropy: label_smoothing must be an array, got '0.1'; options are passed by keyword",
+    ),
+    "negative z_loss": (
+        lambda: ce(LOGITS, LABELS, z_loss=-1e-4),
+        "cross_entropy: z_loss must lie in [0, inf), got -0.0001",
+    ),
+    "negative pos_weight": (
+        lambda: logits_bce(X, Y, pos_weight=np.array([1.0, -2.0, 1.0])),
+        "binary_cross_entropy_with_logits: pos_weight must lie in [0, inf), got [ 1. -2.  1.]",
+    ),
+    "shape of pos_weight": (
+        lambda: logits_bce(X, Y, pos_weight=np.ones(4)),
+        "binary_cross_entropy_with_logits: pos_weight must be a scalar or match the logits, of shape (4, 3), axis by "
+        "axis (each dimension equal or 1), got shape (4,); reshape it to (4, 1)",
+    ),
+    "pos_weight in a list": (
+        lambda: logits_bce(X, Y, pos_weight=[1.0, 2.0, 3.0]),
+        "binary_cross_entropy_with_logits: pos_weight must be an array, got a list; jnp.asarray makes one of lists",
+    ),
+    "number of class weights": (
+        lambda: ce(LOGITS, LABELS, class_weights=np.ones(4, f32)),
+        "cross_entropy: class_weights must have shape (3,), one for each class, got shape (4,)",
+    ),
+    "shape of the class mask": (
+        lambda: ce(LOGITS, LABELS, class_mask=np.ones((4, 2), bool)),
+        "cross_entropy: class_mask must be a scalar or match the logits, of shape (4, 3), axis by axis "
+        "(each dimension equal or 1), got shape (4, 2)",
+    ),
+    "class mask of numbers": (
+        lambda: ce(LOGITS, LABELS, class_mask=np.ones(3, np.int32)),
+        "cross_entropy: class_mask must be bool, got int32; compare it with != 0",
+    ),
+    "ignoring probabilities": (
+        lambda: ce(LOGITS, Y, ignore_index=-100),
+        "cross_entropy: ignore_index needs integer labels; with probabilities pass mask instead",
+    ),
+    "ignoring a fraction": (
+        lambda: ce(LOGITS, LABELS, ignore_index=0.5),
+        "cross_entropy: ignore_index must be an integer, got float32 of shape ()",
+    ),
+    "integer probabilities": (
+        lambda: bce(np.ones(3, np.int32), np.ones(3)),
+        "binary_cross_entropy: probs must be floating point, got int32; cast with probs.astype(jnp.float32)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages(name):
+    call, message = MESSAGES[name]
+    with pytest.raises((ValueError, TypeError)) as error:
+        call()
+    assert str(error.value).split("\n--------------------\n")[0] == message
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages_inside_a_callers_jit(name):
+    call, message = MESSAGES[name]
+    with pytest.raises((ValueError, TypeError)) as error:
+        jax.jit(call)()
+    assert str(error.value).split("\n--------------------\n")[0] == message
+
+
+CHECKED = {
+    "mask of 2": (
+        lambda: jaxloss.checked(jaxloss.mse_loss)(X[:, 0], Y[:, 0], mask=np.array([0, 1, 2, 1])),
+        "mse_loss: mask must be bool, or 0 and 1, got 2 at index (2,)",
+    ),
+    "mask of reduce": (
+        lambda: jaxloss.checked(jaxloss.reduce)(X, mask=np.full((4, 1), 0.5, f32)),
+        "reduce: mask must be bool, or 0 and 1, got 0.5 at index (0, 0)",
+    ),
+    "traced smoothing": (
+        lambda: jaxloss.checked(ce)(LOGITS, LABELS, label_smoothing=jnp.float32(1.5)),
+        "cross_entropy: label_smoothing must lie in [0, 1], got 1.5",
+    ),
+    "ruled out with probability": (
+        lambda: jaxloss.checked(ce)(LOGITS, np.full((4, 3), 0.25, f32), class_mask=np.array([True, False, True])),
+        "cross_entropy: labels must lie in [0, 1], in classes that class_mask allows, got 0.25 at index (0, 1)",
+    ),
+    "scalar label": (
+        lambda: jaxloss.checked(ce)(LOGITS[0], np.int32(7)),
+        "cross_entropy: labels must lie in [0, 3), got 7",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_messages_of_checked(name):
+    call, message = CHECKED[name]
+    with pytest.raises(ValueError) as error:
+        call()
+    assert str(error.value) == message
+
+
+def test_what_checked_reports_is_nan_without_it():
+    assert np.isnan(jaxloss.mse_loss(X[:, 0], Y[:, 0], mask=np.array([0, 1, 2, 1])))
+    assert np.isnan(ce(LOGITS, LABELS, label_smoothing=jnp.float32(1.5)))
+    assert np.isnan(ce(LOGITS[0], np.int32(7)))
+    losses = logits_bce(X, Y, pos_weight=jnp.array([1.0, -2, 1]), reduction="none")
+    np.testing.assert_array_equal(np.isnan(losses[0]), [False, True, False])
+
+
+def test_checked_under_vmap_and_through_shard_map():
+    rows = jaxloss.checked(jax.vmap(lambda z, y: ce(z, y)))
+    with pytest.raises(ValueError, match="cross_entropy: labels must lie in"):
+        rows(LOGITS, np.array([0, 1, 7, 0]))
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    P = jax.sharding.PartitionSpec
+    mean = jax.shard_map(
+        lambda z, y: ce(z, y, axis_name="data"), mesh=mesh, in_specs=(P("data"), P("data")), out_specs=P()
+    )
+    checked = jaxloss.checked(jax.jit(mean))
+    np.testing.assert_allclose(checked(LOGITS, LABELS), np.log(3), rtol=1e-6)
+    with pytest.raises(ValueError, match="cross_entropy: labels must lie in"):
+        checked(LOGITS, np.array([0, 1, 7, 0]))
+
+
+def test_checked_goes_outermost():
+    with pytest.raises(TypeError, match=r"checked must be outermost: write checked\(jit\(f\)\)"):
+        jax.jit(jaxloss.checked(ce))(LOGITS, LABELS)
+
+
+def test_checked_takes_what_is_not_an_array_as_constant_and_compiles_once():
+    traces = 0
+
+    def loss(logits, labels, how):
+        nonlocal traces
+        traces += 1
+        return ce(logits, labels, **how)
+
+    checked = jaxloss.checked(loss)
+    for _ in range(3):
+        checked(LOGITS, LABELS, {"reduction": "sum", "label_smoothing": 0.1})
+    assert traces == 1
+    with pytest.raises(ValueError, match=r"label_smoothing must lie in \[0, 1\], got 1.5"):
+        checked(LOGITS, LABELS, {"label_smoothing": 1.5})
