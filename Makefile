@@ -9,7 +9,8 @@ demo: .venv/ready
 	.venv/bin/python notebooks/run.py notebooks/quickstart.ipynb
 
 test: .venv/ready
-	$(RUN) pytest -n auto --cov --cov-report=term
+	$(RUN) pytest -n auto tests/test_contract.py
+	$(RUN) pytest -n auto --cov --cov-report=term --ignore=tests/test_contract.py
 	$(RUN) pytest -n auto --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
 
 test-oldest: .venv-oldest/ready

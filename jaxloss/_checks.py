@@ -23,6 +23,10 @@ R = TypeVar("R")
 
 _caller: ContextVar[str] = ContextVar("caller", default="")
 
+# Part of the key of every jit cache: a function compiled without checks is compiled anew with them. Always on, even
+# checks that nobody asked for would take each program that holds one off JAX's fast dispatch.
+_checking = jax.make_user_context(False)
+
 
 @contextmanager
 def calling(name: str) -> Iterator[None]:
@@ -66,6 +70,8 @@ def within(value: Any, interval: str) -> Any:
 
 def report(name: str, values: Array, fits: Array, rule: str) -> None:
     """Under `checked`, an error that names the first of `values` that doesn't fit."""
+    if not _checking.value:
+        return
     value, index = _first(~fits, values)
     places = ", ".join("{" + place + "}" for place in index) + ("," if len(index) == 1 else "")
     where = f" at index ({places})" if index else ""
@@ -97,9 +103,10 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
     step (compiled or not) in ``checked`` and call it on the same batch.
 
     ``checked`` goes outermost, around ``jax.jit``, and its arguments are pytrees of arrays; anything else in them
-    (strings, functions, Python numbers) is taken as constant. Objects are rebuilt from their leaves: a stateful model
-    or optimizer (Flax NNX) gives the right loss and errors, but it is a copy that is updated. Under ``vmap`` and
-    ``shard_map`` the index is that within one example or shard.
+    (strings, functions, Python numbers) is taken as constant and compiled for. Keep what ``checked`` returns: each new
+    one compiles anew. Objects are rebuilt from their leaves: a stateful model or optimizer (Flax NNX) gives the right
+    loss and errors, but it is a copy that is updated. Under ``vmap`` and ``shard_map`` the index is that within one
+    example or shard.
 
     Args:
       f: a function of pytrees, such as a loss, ``jax.value_and_grad(loss)`` or a jitted training step.
@@ -136,7 +143,8 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
         if any(isinstance(leaf, Tracer) for leaf in arrays):
             raise TypeError("checked must be outermost: write checked(jit(f)) or checked(grad(f)), not jit(checked(f))")
         constants = tuple(_ARRAY if isinstance(leaf, _ARRAYS) else leaf for leaf in leaves)
-        error, result = run(tree, constants, arrays)
+        with _checking(True):
+            error, result = run(tree, constants, arrays)
         text = error.get()
         if text:
             raise ValueError(text.replace(" (`check` failed)", ""))

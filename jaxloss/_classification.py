@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -11,9 +12,10 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from . import _inputs
+from ._checks import array, message, nan_unless, real, report
 from ._derivatives import finite_at_zero, times, with_partials
 from ._jit import jit
-from ._reduction import fit, reduce
+from ._reduction import fit, live, reduce
 from ._types import Array, ArrayLike, AxisName, NonNegative, NonNegatives, Proportion, Reduction
 
 
@@ -56,20 +58,20 @@ def nll_loss(
       >>> jaxloss.nll_loss(jnp.log(jnp.array([[0.5, 0.5], [0.25, 0.75]])), jnp.array([0, 1]), reduction="none")
       Array([0.6931472 , 0.28768212], dtype=float32)
     """
-    log_probs, labels, doubt, axis, mask = _inputs.classes(
+    log_probs, labels, doubt, axis, mask, _ = _inputs.classes(
         mask, labels, log_probs=log_probs, axis=axis, ignore_index=ignore_index
     )
-    if _inputs.real(labels):
-        fits = ~(log_probs > 0) | (labels == 0)
-        _inputs.report("log_probs", log_probs, fits, "be at most 0")
-        doubt = doubt + _inputs.nan_unless(jnp.all(fits, axis, keepdims=True), log_probs.dtype)
+    if real(labels):
+        fits = (log_probs <= 0) | (labels == 0)
+        report("log_probs", log_probs, fits, "be at most 0")
+        doubt = doubt + nan_unless(jnp.all(fits, axis, keepdims=True), log_probs.dtype)
         losses = -jnp.sum(times(labels + doubt, log_probs), axis)
     else:
-        above = _inputs.is_label(log_probs, labels, axis) & (log_probs > 0)
-        _inputs.report("log_probs", log_probs, ~above, "be at most 0")
-        doubt = doubt + _inputs.nan_unless(~(_inputs.at(log_probs, labels, axis) > 0), log_probs.dtype)
+        fits = (log_probs <= 0) | ~_inputs.is_label(log_probs, labels, axis)
+        report("log_probs", log_probs, fits, "be at most 0")
+        doubt = doubt + nan_unless(_inputs.at(log_probs, labels, axis) <= 0, log_probs.dtype)
         losses = -jnp.squeeze(_label_entry(log_probs, labels, doubt, axis), axis)
-    weights = _weigh_classes(weights, class_weights, labels, axis, losses.shape, log_probs.shape[axis])
+    weights = _weigh_classes(weights, class_weights, labels, mask, axis, losses, log_probs.shape[axis])
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -91,8 +93,9 @@ def binary_cross_entropy(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     A probability of exactly 0 or 1 costs 0 where it agrees with the label. Where it disagrees, it counts as the
-    smallest normal number of its dtype, :math:`t`: it costs :math:`-\log t` (87.3 in float32 and bfloat16, 9.7 in
-    float16), with the gradient :math:`\mp 1 / t` toward the label. (PyTorch's ends at 100, Keras' at about 16.)
+    smallest normal number of its dtype, :math:`t`, as does whatever lies below: it costs :math:`-\log t` (87.3 in
+    float32 and bfloat16, 9.7 in float16), with the gradient :math:`\mp 1 / t` toward the label.
+    (PyTorch's ends at 100, Keras' at about 16.)
 
     Choose it when the model gives probabilities; `binary_cross_entropy_with_logits` is more accurate. Its noise model
     is the Bernoulli distribution.
@@ -230,17 +233,12 @@ def cross_entropy(
       >>> jaxloss.cross_entropy(logits, jnp.array([0, -1]), ignore_index=-1)
       Array(0.23954484, dtype=float32)
     """
-    if class_mask is not None:
-        axis_of_mask = _inputs.class_axis(axis, "logits", jnp.asarray(logits))
-        class_mask = _inputs.over_classes("class_mask", class_mask, jnp.asarray(logits), axis_of_mask)
-        if class_mask.dtype != jnp.bool_:
-            raise TypeError(_inputs.message(f"class_mask must be bool, got {class_mask.dtype}; compare it with != 0"))
-    logits, labels, doubt, axis, mask = _inputs.classes(
+    logits, labels, doubt, axis, mask, class_mask = _inputs.classes(
         mask, labels, logits=logits, axis=axis, class_mask=class_mask, ignore_index=ignore_index
     )
     largest = jnp.finfo(logits.dtype).max
     top = jnp.clip(jnp.max(lax.stop_gradient(logits), axis, keepdims=True), -largest, largest) + doubt
-    losses, log_normalizer = (_soft_nll if _inputs.real(labels) else _hard_nll)(logits, top, labels, axis)
+    losses, log_normalizer = (_soft_nll if real(labels) else _hard_nll)(logits, top, labels, axis)
     if label_smoothing is not None:
         below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_excess`
         if class_mask is None:
@@ -251,9 +249,9 @@ def cross_entropy(
         uniform = jnp.where(top == largest, -jnp.inf, uniform)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
     if z_loss is not None:
-        losses = losses + z_loss * jnp.square(top + log_normalizer)
+        losses = losses + times(z_loss, jnp.square(top + log_normalizer))
     losses = jnp.squeeze(losses, axis)
-    weights = _weigh_classes(weights, class_weights, labels, axis, losses.shape, logits.shape[axis])
+    weights = _weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -261,23 +259,27 @@ def _weigh_classes(
     weights: ArrayLike | None,
     class_weights: ArrayLike | None,
     labels: Array,
+    mask: ArrayLike | None,
     axis: int,
-    rows: tuple[int, ...],
+    losses: Array,
     count: int,
 ) -> ArrayLike | None:
     """The weights of the rows times the (expected) weight of their classes."""
     if class_weights is None:
         return weights
-    by_class = _inputs.array("class_weights", class_weights)
+    by_class = array("class_weights", class_weights).astype(losses.dtype)
     if by_class.shape != (count,):
         raise ValueError(
-            _inputs.message(f"class_weights must have shape ({count},), one for each class, got shape {by_class.shape}")
+            message(f"class_weights must have shape ({count},), one for each class, got shape {by_class.shape}")
         )
-    if _inputs.real(labels):
-        expected = jnp.sum(labels * _inputs.along(by_class.astype(labels.dtype), labels.ndim, axis), axis)
+    if real(labels):
+        expected = jnp.sum(labels * _inputs.along(by_class, labels.ndim, axis), axis)
     else:
         expected = _inputs.by_label(by_class, labels, axis)
-    return expected if weights is None else expected * fit("weights", weights, rows).astype(expected.dtype)
+    factors = [expected] if weights is None else [expected, fit("weights", weights, losses.shape).astype(losses.dtype)]
+    if mask is not None:  # before the product, where a masked NaN would reach the derivative of the other factor
+        factors = [jnp.where(live(mask, losses.shape), factor, 0) for factor in factors]
+    return math.prod(factors)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
@@ -378,7 +380,7 @@ def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...])
     rest = jnp.sum(jnp.where(is_top, 0, exp), axis, keepdims=True)
     tops = jnp.sum(jnp.where(is_top, exp, 0), axis, keepdims=True)
     scale = _reciprocal(rest + tops)
-    log_normalizer = jnp.log1p(rest + (tops - 1))
+    log_normalizer = jnp.log1p(jnp.where(tops == 0, 0, rest + (tops - 1)))  # no tops: all classes are ruled out
     mass = jnp.sum(labels, axis, keepdims=True)
     value = _expected(labels, x, log_normalizer, axis), log_normalizer
     slopes = [jnp.zeros_like(top), jnp.zeros_like(top)]

@@ -51,6 +51,7 @@ class Classes(NamedTuple):
     doubt: Array  # 0 for each row, NaN if its label doesn't fit: to be added where it reaches the whole row
     axis: int
     mask: ArrayLike | None  # joined with the labels to ignore
+    class_mask: Array | None  # lined up with the scores
 
 
 def classes(
@@ -58,7 +59,7 @@ def classes(
     labels: ArrayLike,
     *,
     axis: int,
-    class_mask: Array | None = None,
+    class_mask: ArrayLike | None = None,
     ignore_index: ArrayLike | None = None,
     **inputs: ArrayLike,
 ) -> Classes:
@@ -76,19 +77,20 @@ def classes(
         wanted = labels != _ignored(ignore_index, soft).astype(labels.dtype)
         mask = wanted if mask is None else jnp.where(wanted, fit("mask", mask, rows), jnp.zeros_like(mask))
     exists = None if mask is None else jnp.expand_dims(jnp.broadcast_to(live(mask, rows), rows), axis)
-    if class_mask is not None:
-        scores = jnp.where(class_mask, scores, -jnp.inf)
+    allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
+    if allowed is not None:
+        scores = jnp.where(allowed, scores, -jnp.inf)
     if exists is not None:
         scores = jnp.where(exists, scores, 0)
-    hint = "" if class_mask is None else ", in classes that class_mask allows"
+    hint = "" if allowed is None else ", in classes that class_mask allows"
 
     if soft:
         labels = labels.astype(scores.dtype)
         if exists is not None:
             labels = jnp.where(exists, labels, 0)
         fits = within(labels, "[0, 1]")
-        if class_mask is not None:
-            fits &= class_mask | (labels == 0)
+        if allowed is not None:
+            fits &= allowed | (labels == 0)
         report("labels", labels, fits, f"lie in [0, 1]{hint}")
         fits = jnp.all(fits, axis, keepdims=True)
     else:
@@ -96,12 +98,12 @@ def classes(
         given = jnp.expand_dims(labels, axis)
         fits = (given >= 0) & (given < count)
         labels = jnp.where(fits, given, 0).astype(jnp.int32)
-        if class_mask is not None:
-            fits &= at(jnp.broadcast_to(class_mask, scores.shape), labels, axis)
+        if allowed is not None:
+            fits &= at(jnp.broadcast_to(allowed, scores.shape), labels, axis)
         if exists is not None:
             fits |= ~exists
         report("labels", jnp.squeeze(given, axis), jnp.squeeze(fits, axis), f"lie in [0, {count}){hint}")
-    return Classes(scores, labels, nan_unless(fits, scores.dtype), axis, mask)
+    return Classes(scores, labels, nan_unless(fits, scores.dtype), axis, mask, allowed)
 
 
 def class_axis(axis: int, name: str, scores: Array) -> int:
@@ -121,6 +123,9 @@ def over_classes(name: str, x: ArrayLike, logits: Array, axis: int) -> Array:
     x = array(name, x)
     if logits.ndim and x.shape == (logits.shape[axis],):
         return along(x, logits.ndim, axis)
+    if logits.ndim > 1 and x.ndim == 1:
+        count = logits.shape[axis]
+        raise ValueError(message(f"{name} must have shape ({count},), one for each class, got shape {x.shape}"))
     return fit(name, x, logits.shape, "the logits")
 
 
@@ -158,7 +163,15 @@ def by_label(x: Array, index: Array, axis: int) -> Array:
 
 def is_label(x: Array, index: Array, axis: int) -> Array:
     """True in `x`'s shape where the class is the row's label."""
-    return lax.broadcasted_iota(jnp.int32, x.shape, axis) == index
+    # The zeros give the iota the sharding of `x`.
+    return lax.broadcasted_iota(jnp.int32, x.shape, axis) + jnp.zeros_like(x, dtype=jnp.int32) == index
+
+
+def _allowed(class_mask: ArrayLike, scores: Array, axis: int) -> Array:
+    allowed = over_classes("class_mask", class_mask, scores, axis)
+    if allowed.dtype != jnp.bool_:
+        raise TypeError(message(f"class_mask must be bool, got {allowed.dtype}; compare it with != 0"))
+    return allowed
 
 
 def _ignored(ignore_index: ArrayLike, soft: bool) -> Array:

@@ -147,8 +147,7 @@ MESSAGES = {
     ),
     "shape of pos_weight": (
         lambda: logits_bce(X, Y, pos_weight=np.ones(4)),
-        "binary_cross_entropy_with_logits: pos_weight must be a scalar or match the logits, of shape (4, 3), axis by "
-        "axis (each dimension equal or 1), got shape (4,); reshape it to (4, 1)",
+        "binary_cross_entropy_with_logits: pos_weight must have shape (3,), one for each class, got shape (4,)",
     ),
     "pos_weight in a list": (
         lambda: logits_bce(X, Y, pos_weight=[1.0, 2.0, 3.0]),

@@ -124,6 +124,27 @@ def test_infinite_logits_of_two_classes(dtype):
     close(gradient, [0.05, -0.05, 0.95, -0.95], rtol=1e-2)  # rounded to half
 
 
+def test_one_value_whether_differentiated_or_not_where_all_classes_are_ruled_out():
+    logits = jnp.array([[-jnp.inf, -jnp.inf], [0.0, 1.0]])
+    for labels in (jnp.array([[0.5, 0.5], [1.0, 0.0]]), jnp.zeros((2, 2))):
+        f = lambda x, labels=labels: jaxloss.cross_entropy(x, labels, reduction="none")  # noqa: E731
+        np.testing.assert_array_equal(jax.jvp(f, (logits,), (jnp.ones_like(logits),))[0], f(logits))
+        assert not np.any(np.isnan(f(logits)))
+
+
+@pytest.mark.parametrize("top", [np.inf, 1e20])
+def test_z_loss_of_zero_is_absent(top):
+    for labels in both_labels([0], 2):
+        losses, gradient = each(jaxloss.cross_entropy, jnp.array([[top, 0.0]]), labels, z_loss=0.0)
+        assert not np.any(losses) and not np.any(gradient)
+
+
+def test_nan_stays_nan_in_loss_and_gradient():
+    for labels in both_labels([0], 2):
+        losses, gradient = each(jaxloss.nll_loss, jnp.array([[jnp.nan, -1.0]]), labels)
+        assert np.all(np.isnan(losses)) and np.all(np.isnan(gradient))
+
+
 # --- 3: small losses keep their relative accuracy -----------------------------------------------------------------
 
 
@@ -238,6 +259,12 @@ def test_never_negative(case):
 def test_at_the_kink_the_gradient_is_zero():
     _, gradient = each(jaxloss.l1_loss, jnp.array([1.5, 0.0]), jnp.array([1.5, 0.0]))
     assert not np.any(gradient)
+
+
+def test_second_derivative_of_probabilities():
+    for p, y in ((0.25, 1.0), (0.75, 0.3), (0.0, 0.0), (1.0, 1.0)):
+        second = jax.hessian(lambda p, y=y: jaxloss.binary_cross_entropy(p, jnp.float32(y)))(p)
+        close(second, (y / p**2 if y else 0) + ((1 - y) / (1 - p) ** 2 if y < 1 else 0))
 
 
 def test_second_derivative_at_logit_zero():
