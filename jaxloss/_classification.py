@@ -249,7 +249,9 @@ def cross_entropy(
         uniform = jnp.where(top == largest, -jnp.inf, uniform)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
     if z_loss is not None:
-        losses = losses + times(z_loss, jnp.square(top + log_normalizer))
+        normalizer = top + log_normalizer
+        absent = (z_loss == 0) & jnp.isinf(jnp.square(normalizer))  # cleared before the square, whose slope is infinite
+        losses = losses + z_loss * jnp.square(jnp.where(absent, 0, normalizer))
     losses = jnp.squeeze(losses, axis)
     weights = _weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
