@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
 from . import _inputs
 from ._checks import array, message, nan_unless, real, report
-from ._derivatives import finite_at_zero, times, with_partials
+from ._derivatives import times, with_partials
 from ._jit import jit
 from ._reduction import fit, live, reduce
+from ._softmax import hard_nll, soft_nll
 from ._types import Array, ArrayLike, AxisName, NonNegative, NonNegatives, Proportion, Reduction
 
 
@@ -238,9 +237,9 @@ def cross_entropy(
     )
     largest = jnp.finfo(logits.dtype).max
     top = jnp.clip(jnp.max(lax.stop_gradient(logits), axis, keepdims=True), -largest, largest) + doubt
-    losses, log_normalizer = (_soft_nll if real(labels) else _hard_nll)(logits, top, labels, axis)
+    losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis)
     if label_smoothing is not None:
-        below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_excess`
+        below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_softmax._excess`
         if class_mask is None:
             uniform = 2 * jnp.mean(below, axis, keepdims=True)
         else:
@@ -337,99 +336,3 @@ def _binary_cross_entropy_with_logits(z: Array, y: Array, w: Array) -> Array:
     negative, positive = 1 - y, w * y
     far = times(negative, jnp.maximum(z, 0)) + times(positive, jnp.maximum(-z, 0))
     return far + (negative + positive) * jnp.log1p(jnp.exp(-jnp.abs(z)))
-
-
-# With x = z - top <= 0 and others = the sum of exp(x) without the label, log(others + exp(x_y)) - x_y would round a
-# confident loss to 0. log1p(others + expm1(x_y)) - x_y keeps its relative accuracy, and so does the gradient at the
-# label written as -others / sum, not softmax - 1. Derivatives by hand, because autodiff would subtract again.
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
-def _hard_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
-    """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
-    log_normalizer = jnp.log1p(_excess(z, top, axis))
-    return _minus_log(log_normalizer, _below(_inputs.at(z, labels, axis), top)), log_normalizer
-
-
-@_hard_nll.defjvp
-def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Any, Any]:
-    z, top, labels = primals
-    x = _below(_inputs.at(z, labels, axis), top)
-    is_label = _inputs.is_label(z, labels, axis)
-    exp = jnp.where(is_label, 0, jnp.exp(_below(z, top)))
-    others = jnp.sum(exp, axis, keepdims=True)
-    scale = _reciprocal(others + jnp.exp(x))
-    log_normalizer = jnp.log1p(others + jnp.expm1(x))
-    slope = jnp.where(is_label, -others * scale, exp * scale)
-    softmax = jnp.where(is_label, jnp.exp(x) * scale, exp * scale)
-    value = _minus_log(log_normalizer, x), log_normalizer
-    return value, (_along(slope, tangents[0], axis), _along(softmax, tangents[0], axis))
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
-def _soft_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
-    """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
-    log_normalizer = jnp.log1p(_excess(z, top, axis))
-    return _expected(labels, _below(z, top), log_normalizer, axis), log_normalizer
-
-
-def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    z, top, labels = primals
-    d_z, _, d_labels = tangents
-    x = _below(z, top)
-    exp = jnp.exp(x)
-    is_top = x == 0
-    rest = jnp.sum(jnp.where(is_top, 0, exp), axis, keepdims=True)
-    tops = jnp.sum(jnp.where(is_top, exp, 0), axis, keepdims=True)
-    scale = _reciprocal(rest + tops)
-    log_normalizer = jnp.log1p(jnp.where(tops == 0, 0, rest + (tops - 1)))  # no tops: all classes are ruled out
-    mass = jnp.sum(labels, axis, keepdims=True)
-    value = _expected(labels, x, log_normalizer, axis), log_normalizer
-    slopes = [jnp.zeros_like(top), jnp.zeros_like(top)]
-    if not isinstance(d_z, SymbolicZero):
-        # Softmax - label, without subtracting a softmax near 1 from a label near 1.
-        near = (mass - labels) - mass * (rest + (tops - exp)) * scale
-        slope = jnp.where(exp * scale > 0.5, near, mass * exp * scale - labels)
-        slopes = [_along(slope, d_z, axis), _along(exp * scale, d_z, axis)]
-    if not isinstance(d_labels, SymbolicZero):
-        slopes[0] += _along(finite_at_zero(labels, log_normalizer - x), d_labels, axis)
-    return value, tuple(slopes)
-
-
-_soft_nll.defjvp(_soft_rule, symbolic_zeros=True)
-
-
-def _excess(z: Array, top: Array, axis: int) -> Array:
-    """The sum of exp(z - top) but for the largest term, which is 1.
-
-    A second sum, without the largest term, where it would drown the others. The two are spelled apart because a shared
-    ``z - top`` would be written to memory in full.
-    """
-    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), 0)), axis, keepdims=True)
-    rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * 2, 1), axis, keepdims=True)
-    return jnp.where((total < 1.5) & (top < jnp.finfo(z.dtype).max), rest, total - 1)
-
-
-def _below(z: Array, top: Array) -> Array:
-    """How far logits lie below the largest; infinitely far below an infinite one."""
-    largest = jnp.finfo(z.dtype).max
-    return (jnp.minimum(z, largest) - top) * jnp.where(top == largest, 2, 1)
-
-
-def _minus_log(log_normalizer: Array, x: Array) -> Array:
-    """The loss of a class; a class that is ruled out costs infinity even where all are."""
-    return jnp.where(x == -jnp.inf, jnp.inf, log_normalizer - x)
-
-
-def _expected(labels: Array, x: Array, log_normalizer: Array, axis: int) -> Array:
-    mass = jnp.sum(labels, axis, keepdims=True)
-    return mass * log_normalizer + jnp.sum(times(labels, -x), axis, keepdims=True)
-
-
-def _reciprocal(x: Array) -> Array:
-    """0 for 0: all classes are ruled out."""
-    return jnp.where(x == 0, 0, 1 / jnp.where(x == 0, 1, x))
-
-
-def _along(slope: Array, tangent: Array, axis: int) -> Array:
-    return jnp.sum(slope * tangent, axis, keepdims=True)
