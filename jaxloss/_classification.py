@@ -142,7 +142,7 @@ def binary_cross_entropy_with_logits(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it for yes-or-no questions, one or many an example. Its noise model is the Bernoulli distribution; the
-    gradient, :math:`\sigma(z) - y`, never exceeds 1.
+    gradient, :math:`\sigma(z) - y` without ``pos_weight``, never exceeds 1.
 
     Args:
       logits: any shape.

@@ -1,6 +1,6 @@
 """One row for each loss, or for each way of calling it: arguments, options and a float64 NumPy reference.
 
-A row is all that it takes to put a loss under every test of `test_contract.py` and `test_numerics.py`.
+A row is all that it takes to put a loss under every test of `test_contract.py`.
 """
 
 from __future__ import annotations

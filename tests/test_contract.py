@@ -120,7 +120,7 @@ def test_is_a_plain_function_that_pickles_and_shows_itself(case):
 def test_leaves_no_call_behind_in_a_callers_jit(case):
     p = problem(case)
     text = str(jax.make_jaxpr(lambda x: arrays(case, p.rest)(x, p.rest))(p.x))
-    assert f"name={case.loss.__name__}" not in text and "name=reduce\n" not in text
+    assert f"name={case.loss.__name__}" not in text and "name=reduce" not in text
 
 
 # --- weights, mask, reduction --------------------------------------------------------------------------------------
@@ -498,7 +498,7 @@ def test_sharded_jit(case, kind):
     check((value, gradient), p)
     assert gradient.sharding.is_equivalent_to(sharding, gradient.ndim)
     losses = jax.jit(lambda x, rest: arrays(case, rest)(x, rest, reduction="none"))(x, rest)
-    np.testing.assert_allclose(losses.sum() / losses.sum(), 1)
+    np.testing.assert_allclose(losses, arrays(case, p.rest)(p.x, p.rest, reduction="none"), rtol=1e-6, atol=1e-7)
 
 
 # --- dtypes and strict modes -------------------------------------------------------------------------------------

@@ -81,12 +81,6 @@ def test_threads():
         assert all(pool.map(call, range(40)))
 
 
-def test_a_loss_of_losses_names_the_one_that_was_called():
-    """Losses call `reduce` as plain code: one program, one name."""
-    text = str(jax.make_jaxpr(lambda x: jaxloss.mse_loss(x, x))(jnp.zeros(3)))
-    assert "name=reduce" not in text and "name=mse_loss" not in text
-
-
 def test_import_is_light():
     """Nothing beyond what `import jax` loads, but ourselves and the standard library."""
     script = (

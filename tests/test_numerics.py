@@ -335,4 +335,5 @@ def test_cross_entropy_never_holds_a_one_hot(options):
     assert temporaries(loss, logits, labels) < size / 100
     ours = temporaries(jax.value_and_grad(loss), logits, labels)
     assert ours <= temporaries(jax.value_and_grad(dense), logits, labels) / 2
-    assert ours < size / 100 or options.get("label_smoothing")
+    if "label_smoothing" not in options:  # whose gradient is a second term of the logits' size
+        assert ours < size / 100
