@@ -7,13 +7,45 @@ from ._classification import (
     cross_entropy as cross_entropy,
     nll_loss as nll_loss,
 )
+from ._crps import (
+    ensemble_crps_loss as ensemble_crps_loss,
+    gaussian_crps_loss as gaussian_crps_loss,
+)
+from ._general_robust import general_robust_loss as general_robust_loss
+from ._glm import (
+    gamma_nll_loss as gamma_nll_loss,
+    negative_binomial_nll_loss as negative_binomial_nll_loss,
+    poisson_nll_loss as poisson_nll_loss,
+    tweedie_deviance_loss as tweedie_deviance_loss,
+)
+from ._likelihood import (
+    gaussian_mixture_nll_loss as gaussian_mixture_nll_loss,
+    gaussian_nll_loss as gaussian_nll_loss,
+    laplace_nll_loss as laplace_nll_loss,
+    student_t_nll_loss as student_t_nll_loss,
+)
+from ._quantile import (
+    expectile_loss as expectile_loss,
+    quantile_loss as quantile_loss,
+)
 from ._reduction import (
     Total as Total,
     reduce as reduce,
 )
 from ._regression import (
+    charbonnier_loss as charbonnier_loss,
+    huber_loss as huber_loss,
     l1_loss as l1_loss,
+    log_cosh_loss as log_cosh_loss,
     mse_loss as mse_loss,
+    smooth_l1_loss as smooth_l1_loss,
+)
+from ._relative import (
+    cosine_distance as cosine_distance,
+    mape_loss as mape_loss,
+    msle_loss as msle_loss,
+    relative_l2_loss as relative_l2_loss,
+    smape_loss as smape_loss,
 )
 
 

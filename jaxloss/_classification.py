@@ -11,7 +11,7 @@ from jax import lax
 
 from . import _inputs
 from ._checks import array, message, nan_unless, real, report
-from ._derivatives import times, with_partials
+from ._derivatives import at_least, quotient, times, with_partials
 from ._jit import jit
 from ._reduction import fit, live, reduce
 from ._softmax import hard_nll, soft_nll
@@ -296,19 +296,6 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
     return _label_entry(x, labels, doubt, axis), jnp.sum(slope * tangents[0], axis, keepdims=True)
 
 
-@jax.custom_jvp
-def _over(a: Array, b: Array, least: Array) -> Array:
-    """``a / b``, with `b` at least `least` for the value, but not cut off from the gradient below it."""
-    return a / jnp.maximum(b, least)
-
-
-@_over.defjvp
-def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    a, b, least = primals
-    ratio = _over(a, b, least)
-    return ratio, _over(tangents[0] - ratio * tangents[1], b, least)
-
-
 def _log(p: Array, least: Array) -> Array:
     return jnp.log(jnp.maximum(p, least))
 
@@ -319,7 +306,7 @@ def _log_not(p: Array, least: Array) -> Array:
 
 
 @with_partials(
-    lambda p, y, least: _over(1 - y, 1 - p, least) - _over(y, p, least),
+    lambda p, y, least: quotient(1 - y, at_least(1 - p, least)) - quotient(y, at_least(p, least)),
     lambda p, y, least: _log_not(p, least) - _log(p, least),
 )
 def _binary_cross_entropy(p: Array, y: Array, least: Array) -> Array:

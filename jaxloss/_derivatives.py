@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from ._types import Array, ArrayLike
@@ -35,6 +36,24 @@ def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Ar
 
 
 absolute = with_partials(jnp.sign)(jnp.abs)  # jnp.abs has slope 1 at its kink; here it is 0
+
+
+def _quotient_rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    a, b = primals
+    ratio = quotient(a, b)
+    d_a, d_b = (None if isinstance(tangent, SymbolicZero) else tangent for tangent in tangents)
+    change = jnp.zeros_like(ratio) if d_a is None else d_a
+    return ratio, quotient(change if d_b is None else change - ratio * d_b, b)
+
+
+# Divided last: neither the square of `b` nor a slope that is infinite where nothing depends on it.
+quotient = jax.custom_jvp(lambda a, b: a / b)
+quotient.defjvp(_quotient_rule, symbolic_zeros=True)
+
+
+def at_least(x: Array, least: ArrayLike) -> Array:
+    """The larger one, but for the derivative `x`: what lies below still learns."""
+    return x + lax.stop_gradient(jnp.maximum(x, least) - x)
 
 
 def times(factor: ArrayLike, value: Array) -> Array:

@@ -10,7 +10,7 @@ from jax import lax
 from ._checks import array, message, nan_unless, real, report, within
 from ._jit import widened
 from ._reduction import fit, live, remedy
-from ._types import Array, ArrayLike
+from ._types import Array, ArrayLike, Axes
 
 
 def elementwise(mask: ArrayLike | None, *, harmless: float = 0.0, **inputs: ArrayLike) -> list[Array]:
@@ -34,6 +34,66 @@ def floating(name: str, x: ArrayLike) -> Array:
     if not real(x):
         raise TypeError(message(f"{name} must be floating point, got {x.dtype}; cast with {name}.astype(jnp.float32)"))
     return x.astype(widened(x))
+
+
+def parameter(
+    name: str, x: ArrayLike, interval: str, mask: ArrayLike | None, like: Array, of: str = "predictions"
+) -> Array:
+    """An option of one number, or of one for each element: fits `like` axis by axis, and must lie in `interval`."""
+    x = fit(name, x, like.shape, f"the {of}").astype(like.dtype)
+    if mask is not None and x.shape:
+        x = jnp.where(live(mask, like.shape), x, 0.5)  # which lies in every interval
+    return valid(name, x, interval)
+
+
+def vectors(
+    mask: ArrayLike | None, *, axis: Axes, harmless: float = 0.0, **inputs: ArrayLike
+) -> tuple[list[Array], tuple[int, ...]]:
+    """Inputs of one shape whose losses lack the axes `axis`, and those axes; the mask has the shape of the losses."""
+    arrays = elementwise(None, harmless=harmless, **inputs)
+    axes = _axes(axis, next(iter(inputs)), arrays[0])
+    return _clear_rows(mask, axes, harmless, *arrays), axes
+
+
+def members(mask: ArrayLike | None, *, axis: int, **inputs: ArrayLike) -> tuple[Array, Array, int]:
+    """Several of the first input along `axis` for each of the second, which gets that axis at size 1."""
+    (name, lead), (other, x) = inputs.items()
+    lead = floating(name, lead)
+    (place,) = _axes(axis, name, lead)
+    x = array(other, x).astype(lead.dtype)
+    rows = lead.shape[:place] + lead.shape[place + 1 :]
+    if x.shape != rows:
+        hint = remedy(x.shape, rows, whole=True)
+        raise ValueError(
+            message(f"{other} must have the shape of {name} without axis {axis}, {rows}, got {x.shape}{hint}")
+        )
+    lead, x = _clear_rows(mask, (place,), 0.0, lead, jnp.expand_dims(x, place))
+    return lead, x, place
+
+
+def _axes(axis: Axes, name: str, x: Array) -> tuple[int, ...]:
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for one in axes:
+        if isinstance(one, bool) or not isinstance(one, (int, np.integer)):
+            raise TypeError(message(f"axis must be an integer or a tuple of them, got {axis!r}"))
+        if not -x.ndim <= one < x.ndim:
+            raise ValueError(message(f"axis must be an axis of {name}, of shape {x.shape}, got {one}"))
+    places = tuple(int(one) % x.ndim for one in axes)
+    if len({*places}) != len(places) or not places:
+        raise ValueError(message(f"axis must name at least one axis, and each only once, got {axis!r}"))
+    return places
+
+
+def _clear_rows(mask: ArrayLike | None, axes: tuple[int, ...], harmless: float, *arrays: Array) -> list[Array]:
+    if mask is None:
+        return [*arrays]
+    return [jnp.where(live_rows(mask, arrays[0], axes), x, harmless) for x in arrays]
+
+
+def live_rows(mask: ArrayLike, x: Array, axes: tuple[int, ...]) -> Array:
+    """Which vectors exist, with the axes kept at size 1."""
+    rows = tuple(size for place, size in enumerate(x.shape) if place not in axes)
+    return jnp.expand_dims(jnp.broadcast_to(live(mask, rows), rows), axes)
 
 
 def valid(name: str, x: Array, interval: str) -> Array:
@@ -107,15 +167,14 @@ def classes(
 
 
 def class_axis(axis: int, name: str, scores: Array) -> int:
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+    if isinstance(axis, tuple):
         raise TypeError(
             message(f"axis must be one integer, got {axis!r}; reshape {name} so that the classes lie on one axis")
         )
-    if not -scores.ndim <= axis < scores.ndim:
-        raise ValueError(message(f"axis must be an axis of {name}, of shape {scores.shape}, got {axis}"))
-    if scores.shape[axis] == 0:
+    (place,) = _axes(axis, name, scores)
+    if scores.shape[place] == 0:
         raise ValueError(message(f"{name} must have at least one class, got shape {scores.shape} with axis={axis}"))
-    return int(axis) % scores.ndim
+    return place
 
 
 def over_classes(name: str, x: ArrayLike, logits: Array, axis: int) -> Array:

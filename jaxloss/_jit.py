@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._checks import array, calling, inside_call, message, nan_unless, report, within
-from ._types import Array, Number
+from ._types import Array, Number, Parameter
 
 
 P = ParamSpec("P")
@@ -20,7 +20,7 @@ R = TypeVar("R")
 def jit(f: Callable[P, R]) -> Callable[P, R]:
     """`jax.jit` for public functions, told everything by their annotations.
 
-    A parameter that takes no array is static. A `Number` is checked at the call where it is one of Python's or NumPy's,
+    What takes no array is static. A `Number` is checked at the call where it is one of Python's or NumPy's,
     and made NaN where its value only shows when it is too late to raise; it reaches `f` as an array of the dtype of the
     loss. What comes back is a plain function, which pickles and which editors and `help` can read, and which leaves no
     nested call behind in a caller's jit.
@@ -30,7 +30,10 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
     signature = inspect.signature(f)
     first = next(iter(signature.parameters))
     static = [name for name, hint in hints.items() if Array not in _parts(hint)]
-    numbers = {name: part for name, hint in hints.items() for part in _parts(hint) if isinstance(part, Number)}
+    kinds = {
+        name: part for name, hint in hints.items() for part in _parts(hint) if isinstance(part, (Number, Parameter))
+    }
+    numbers = {name: kind for name, kind in kinds.items() if isinstance(kind, Number)}
 
     @functools.wraps(f)
     def traced(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -53,9 +56,10 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
                     _hashable(name, value)
                 elif isinstance(value, str):
                     raise TypeError(message(f"{name} must be an array, got {value!r}; options are passed by keyword"))
-                elif name in numbers and isinstance(value, _NUMBERS):
-                    interval = numbers[name].interval
-                    if not np.all(within(value, interval)):
+                elif name in kinds and isinstance(value, _NUMBERS):
+                    interval = kinds[name].interval
+                    seen = name in numbers or np.ndim(value) == 0  # of many, some may be masked
+                    if seen and not np.all(within(value, interval)):
                         raise ValueError(message(f"{name} must lie in {interval}, got {value}"))
         try:
             return (traced if inside_call() else compiled)(*args, **kwargs)

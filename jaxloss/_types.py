@@ -16,9 +16,23 @@ class Number(NamedTuple):
     scalar: bool = True
 
 
+class Parameter(NamedTuple):
+    """What an option of one number an element may be: `jit` checks a plain number, `_inputs.parameter` the rest."""
+
+    interval: str
+
+
 NonNegative: TypeAlias = Annotated[ArrayLike, Number("[0, inf)")]
 NonNegatives: TypeAlias = Annotated[ArrayLike, Number("[0, inf)", scalar=False)]
+Positive: TypeAlias = Annotated[ArrayLike, Number("(0, inf)")]
 Proportion: TypeAlias = Annotated[ArrayLike, Number("[0, 1]")]
 
+EachNonNegative: TypeAlias = Annotated[ArrayLike, Parameter("[0, inf)")]
+EachNumber: TypeAlias = Annotated[ArrayLike, Parameter("(-inf, inf)")]
+EachPositive: TypeAlias = Annotated[ArrayLike, Parameter("(0, inf)")]
+EachProportion: TypeAlias = Annotated[ArrayLike, Parameter("[0, 1]")]
+EachShape: TypeAlias = Annotated[ArrayLike, Parameter("[-inf, inf)")]
+
+Axes: TypeAlias = int | tuple[int, ...]
 AxisName: TypeAlias = str | tuple[str, ...]
 Reduction: TypeAlias = Literal["mean", "sum", "none", "total"]

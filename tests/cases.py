@@ -10,8 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy
 
 import jaxloss
+
+
+special: Any = scipy.special
+stats: Any = scipy.stats
 
 
 BATCH = 8
@@ -140,6 +145,126 @@ def _weights(count: int) -> np.ndarray:
     return np.linspace(0.5, 2, count, dtype=np.float32)
 
 
+def positive(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: rng.uniform(0.5, 2, size=(BATCH, *shape)).astype(np.float32)
+
+
+def counts(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: rng.poisson(2, size=(BATCH, *shape)).astype(np.float32)
+
+
+def apart(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Numbers of either sign, away from 0."""
+    return lambda rng: (rng.choice([-1, 1], (BATCH, *shape)) * rng.uniform(0.5, 2, (BATCH, *shape))).astype(np.float32)
+
+
+def huber(predictions, labels, delta=1.0):
+    error = abs(predictions - labels)
+    return np.where(error <= delta, error**2 / 2, delta * (error - delta / 2))
+
+
+def smooth_l1(predictions, labels, beta=1.0):
+    error = abs(predictions - labels)
+    return np.where(error < beta, error**2 / (2 * beta), error - beta / 2)
+
+
+def barron(predictions, labels, alpha, scale=1.0):
+    """The formula of the paper; its limits by continuity."""
+    x, alpha = (predictions - labels) / scale, np.asarray(alpha, np.float64)
+    apart = np.where((alpha == 2) | (alpha == 0) | np.isinf(alpha), 1, alpha)
+    b = abs(apart - 2)
+    general = b / apart * ((x**2 / b + 1) ** (apart / 2) - 1)
+    limits = [(alpha == 2, x**2 / 2), (alpha == 0, np.log1p(x**2 / 2)), (np.isinf(alpha), -np.expm1(-(x**2) / 2))]
+    return np.select(*map(list, zip(*limits)), general) + 0 * x
+
+
+def charged(error, share):
+    return np.where(error > 0, 1 - share, share)
+
+
+def quantile(predictions, labels, quantile=0.5, huber_delta=None):
+    error = predictions - labels
+    distance = abs(error) if huber_delta is None else smooth_l1(predictions, labels, huber_delta)
+    return charged(error, quantile) * distance
+
+
+def relative_l2(predictions, labels, axis=-1, epsilon=0.0):
+    length = lambda x: np.sqrt((x**2).sum(axis))  # noqa: E731
+    return length(predictions - labels) / np.maximum(length(labels), epsilon)
+
+
+def cosine(predictions, labels, axis=-1):
+    lengths = np.sqrt((predictions**2).sum(axis) * (labels**2).sum(axis))
+    return 1 - (predictions * labels).sum(axis) / lengths
+
+
+def gaussian(predictions, labels, variance, full=False, eps=1e-6, beta=None):
+    """Without `beta`, whose weight is held constant: see `test_numerics.py`."""
+    variance = np.maximum(variance, eps)
+    nll = 0.5 * (np.log(variance) + (predictions - labels) ** 2 / variance)
+    return nll + (0.5 * np.log(2 * np.pi) if full else 0)
+
+
+def laplace(predictions, labels, scale, full=False):
+    return np.log(scale) + abs(predictions - labels) / scale + (np.log(2) if full else 0)
+
+
+def student_t(predictions, labels, scale, df, full=False):
+    nll = -stats.t.logpdf(labels, df, predictions, scale)
+    return nll - (0 if full else 0.5 * np.log(2 * np.pi))
+
+
+def poisson(predictions, labels, log_input=True, full=False):
+    rate = np.exp(predictions) if log_input else predictions
+    log_rate = predictions if log_input else np.log(predictions)
+    nll = rate - labels * log_rate
+    if full == "stirling":
+        large = np.where(labels > 1, labels, 1)
+        approximation = large * np.log(large) - large + 0.5 * np.log(2 * np.pi * large)
+        return nll + np.where(labels > 1, approximation, 0)
+    return nll + (special.gammaln(labels + 1) if full else 0)
+
+
+def negative_binomial(predictions, labels, dispersion, full=False):
+    n = 1 / dispersion
+    rising = special.gammaln(labels + n) - special.gammaln(n)
+    nll = n * np.log1p(predictions / n) - labels * np.log(predictions / (n + predictions)) - rising
+    return nll + (special.gammaln(labels + 1) if full else 0)
+
+
+def gamma(predictions, labels, concentration, full=False):
+    nll = -stats.gamma.logpdf(labels, concentration, scale=predictions / concentration)
+    return nll - (0 if full else np.log(labels))
+
+
+def tweedie(predictions, labels, power):
+    power = np.asarray(power, np.float64)
+    p = np.where((power == 1) | (power == 2), 0, power)
+    y, mu = labels, predictions
+    general = np.maximum(y, 0) ** (2 - p) / ((1 - p) * (2 - p)) - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p)
+    with np.errstate(divide="ignore"):  # a label of 0, where the power isn't 2
+        limits = [(power == 1, special.xlogy(y, y / mu) - y + mu), (power == 2, y / mu - 1 - np.log(y / mu))]
+    return 2 * np.select(*map(list, zip(*limits)), general)
+
+
+def gaussian_crps(predictions, labels, scale):
+    z = (labels - predictions) / scale
+    return scale * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+
+
+def ensemble_crps(predictions, labels, axis=-1, fair=False):
+    x = np.moveaxis(predictions, axis, -1)
+    m = x.shape[-1]
+    spread = abs(x[..., :, None] - x[..., None, :]).sum((-2, -1)) / (2 * m * (m - 1 if fair else m))
+    return abs(x - labels[..., None]).mean(-1) - spread
+
+
+def mixture(logits, labels, means, scales, full=False):
+    shares = special.softmax(logits, -1)
+    density = (shares * stats.norm.pdf(labels[..., None], means, scales)).sum(-1)
+    return -np.log(density) - (0 if full else 0.5 * np.log(2 * np.pi))
+
+
 BAD_CLASS = (("labels", 5, "labels must lie in [0, 5), got 5"), ("labels", -1, "labels must lie in [0, 5), got -1"))
 BAD_SHARE = (
     ("labels", 1.5, "labels must lie in [0, 1], got 1.5"),
@@ -240,5 +365,156 @@ CASES = [
         {"axis": 1, "label_smoothing": 0.1},
         bad=BAD_CLASS,
         name="images",
+    ),
+]
+
+
+def outside(*rows: tuple[str, Any, str]) -> tuple[tuple[str, Any, str], ...]:
+    """Bad values by argument, value and interval."""
+    return tuple((name, value, f"{name} must lie in {interval}, got {value}") for name, value, interval in rows)
+
+
+REALS = {"predictions": normal(3), "labels": normal(3)}
+POSITIVES = {"predictions": positive(3), "labels": positive(3)}
+COUNTS = {"predictions": positive(3), "labels": counts(3)}
+
+CASES += [
+    Case(jaxloss.huber_loss, inputs(**REALS), huber, {"delta": 0.7}),
+    Case(jaxloss.smooth_l1_loss, inputs(**REALS), smooth_l1, {"beta": 0.7}),
+    Case(jaxloss.log_cosh_loss, inputs(**REALS), lambda predictions, labels: np.log(np.cosh(predictions - labels))),
+    Case(
+        jaxloss.charbonnier_loss,
+        inputs(**REALS),
+        lambda predictions, labels, scale: np.hypot(predictions - labels, scale),
+        {"scale": 0.5},
+    ),
+    Case(
+        jaxloss.general_robust_loss,
+        inputs(**REALS, alpha=lambda rng: rng.uniform(-3, 1.4, (BATCH, 3)).astype(np.float32), scale=positive(3)),
+        barron,
+        bad=outside(("alpha", np.inf, "[-inf, inf)"), ("scale", -1.0, "(0, inf)")),
+    ),
+    Case(jaxloss.general_robust_loss, inputs(**REALS), barron, {"alpha": 1.8, "scale": 0.5}, name="near_2"),
+    Case(
+        jaxloss.quantile_loss,
+        inputs(**REALS, quantile=uniform(3)),
+        quantile,
+        bad=outside(("quantile", 1.5, "[0, 1]")),
+    ),
+    Case(jaxloss.quantile_loss, inputs(**REALS), quantile, {"quantile": 0.9, "huber_delta": 0.5}, name="huber"),
+    Case(
+        jaxloss.expectile_loss,
+        inputs(**REALS),
+        lambda predictions, labels, expectile: charged(predictions - labels, expectile) * (predictions - labels) ** 2,
+        {"expectile": 0.9},
+    ),
+    Case(
+        jaxloss.mape_loss,
+        inputs(predictions=normal(3), labels=apart(3)),
+        lambda predictions, labels: abs(predictions - labels) / abs(labels),
+        bad=(("labels", 0, "labels must not be 0 unless epsilon is given, got 0.0"),),
+    ),
+    Case(
+        jaxloss.mape_loss,
+        inputs(**REALS),
+        lambda predictions, labels, epsilon: abs(predictions - labels) / np.maximum(abs(labels), epsilon),
+        {"epsilon": 0.5},
+        name="epsilon",
+    ),
+    Case(
+        jaxloss.smape_loss,
+        inputs(**REALS),
+        lambda predictions, labels: 2 * abs(predictions - labels) / (abs(predictions) + abs(labels)),
+    ),
+    Case(
+        jaxloss.msle_loss,
+        inputs(**POSITIVES),
+        lambda predictions, labels: (np.log1p(predictions) - np.log1p(labels)) ** 2,
+        bad=outside(("predictions", -1.0, "(-1, inf)"), ("labels", -1.5, "(-1, inf)")),
+    ),
+    Case(jaxloss.relative_l2_loss, inputs(predictions=normal(4), labels=normal(4)), relative_l2),
+    Case(
+        jaxloss.relative_l2_loss,
+        inputs(predictions=normal(3, 2, 2), labels=normal(3, 2, 2)),
+        relative_l2,
+        {"axis": (-3, -1), "epsilon": 3.0},
+        name="axes",
+    ),
+    Case(jaxloss.cosine_distance, inputs(predictions=normal(4), labels=normal(4)), cosine),
+    Case(
+        jaxloss.gaussian_nll_loss,
+        inputs(**REALS, variance=positive(3)),
+        gaussian,
+        {"full": True},
+        bad=outside(("variance", -0.5, "[0, inf)")),
+    ),
+    Case(
+        jaxloss.laplace_nll_loss, inputs(**REALS, scale=positive(3)), laplace, bad=outside(("scale", 0.0, "(0, inf)"))
+    ),
+    Case(
+        jaxloss.student_t_nll_loss,
+        inputs(**REALS, scale=positive(3), df=positive(3)),
+        student_t,
+        {"full": True},
+        bad=outside(("scale", 0.0, "(0, inf)"), ("df", -2.0, "(0, inf)")),
+    ),
+    Case(
+        jaxloss.gaussian_mixture_nll_loss,
+        inputs(logits=normal(3), labels=normal(), means=normal(3), scales=positive(3)),
+        mixture,
+        bad=outside(("means", np.inf, "(-inf, inf)"), ("scales", 0.0, "(0, inf)")),
+    ),
+    Case(jaxloss.poisson_nll_loss, inputs(predictions=normal(3), labels=counts(3)), poisson, {"full": True}),
+    Case(
+        jaxloss.poisson_nll_loss,
+        inputs(predictions=positive(3), labels=lambda rng: counts(3)(rng) + 2),  # off the step at 1
+        poisson,
+        {"log_input": False, "full": "stirling"},
+        bad=outside(("predictions", -1.0, "[0, inf)"), ("labels", -1.0, "[0, inf)")),
+        name="rate",
+    ),
+    Case(
+        jaxloss.negative_binomial_nll_loss,
+        inputs(**COUNTS, dispersion=positive(3)),
+        negative_binomial,
+        {"full": True},
+        bad=outside(("predictions", -1.0, "[0, inf)"), ("labels", -1.0, "[0, inf)"), ("dispersion", -0.5, "[0, inf)")),
+    ),
+    Case(
+        jaxloss.gamma_nll_loss,
+        inputs(**POSITIVES, concentration=positive(3)),
+        gamma,
+        bad=outside(("predictions", 0.0, "(0, inf)"), ("labels", 0.0, "(0, inf)"), ("concentration", -1.0, "(0, inf)")),
+    ),
+    Case(
+        jaxloss.tweedie_deviance_loss,
+        inputs(**POSITIVES, power=lambda rng: rng.uniform(-1, 4, (BATCH, 3)).astype(np.float32)),
+        tweedie,
+        bad=(
+            ("predictions", 0.0, "predictions must be above 0, any number where power is 0, got 0.0"),
+            ("power", np.inf, "power must lie in (-inf, inf), got inf"),
+        ),
+    ),
+    Case(
+        jaxloss.tweedie_deviance_loss,
+        inputs(**COUNTS),
+        tweedie,
+        {"power": 1.5},
+        bad=(("labels", -1, "labels must be above 0 for a power of 2 or more, at least 0 between 0 and 2, got -1.0"),),
+        name="counts",
+    ),
+    Case(
+        jaxloss.gaussian_crps_loss,
+        inputs(**REALS, scale=positive(3)),
+        gaussian_crps,
+        bad=outside(("scale", 0.0, "(0, inf)")),
+    ),
+    Case(jaxloss.ensemble_crps_loss, inputs(predictions=normal(4), labels=normal()), ensemble_crps),
+    Case(
+        jaxloss.ensemble_crps_loss,
+        inputs(predictions=normal(4, 2), labels=normal(2)),
+        ensemble_crps,
+        {"axis": 1, "fair": True},
+        name="fair",
     ),
 ]

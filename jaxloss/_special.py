@@ -1,0 +1,100 @@
+"""Special functions that keep their accuracy, and that of their derivatives, where the textbook form cancels."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ._derivatives import quotient, with_partials
+from ._types import Array
+
+
+def _horner(x: Array, *coefficients: float) -> Array:
+    """The polynomial with these coefficients, the constant first."""
+    result = jnp.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        result = result * x + coefficient
+    return result
+
+
+def exprel_slope(t: Array) -> Array:
+    near = jnp.abs(t) < 0.5
+    factorial, coefficients = 1.0, []
+    for n in range(13):
+        factorial *= n + 2
+        coefficients.append((n + 1) / factorial)
+    far = jnp.where(near, 1, t)
+    return jnp.where(
+        near, _horner(jnp.where(near, t, 0), *coefficients), quotient(jnp.exp(far) - quotient(jnp.expm1(far), far), far)
+    )
+
+
+@with_partials(exprel_slope)
+def exprel(t: Array) -> Array:
+    """``expm1(t) / t``, 1 at 0."""
+    return jnp.where(t == 0, 1, jnp.expm1(t) / jnp.where(t == 0, 1, t))
+
+
+def log1p_deficit(u: Array) -> Array:
+    """``1 - log1p(u) / u``, about u / 2 for small `u`."""
+    near = (u > -0.5) & (u < 1)
+    x, far = jnp.where(near, u, 0), jnp.where(near, 1, u)
+    w = x / (2 + x)  # log1p(u) = 2 artanh(w)
+    odd = _horner(w * w, *(1 / n for n in range(3, 33, 2)))
+    return jnp.where(near, w - 2 * w * w / (2 + x) * odd, 1 - quotient(jnp.log1p(far), far))
+
+
+@with_partials(lambda u: -jax.jvp(log1p_deficit, (u,), (jnp.ones_like(u),))[1])
+def log1prel(u: Array) -> Array:
+    """``log1p(u) / u``, 1 at 0."""
+    return jnp.where(u == 0, 1, jnp.log1p(u) / jnp.where(u == 0, 1, u))
+
+
+@with_partials(lambda a, b: (a - b) / b / a, lambda a, b: -(a - b) / b / b)
+def itakura_saito(a: Array, b: Array) -> Array:
+    """``a / b - 1 - log(a / b)`` of positive numbers: at least 0, and 0 where they are equal."""
+    t = (a - b) / b
+    near = jnp.abs(t) < 0.5
+    near_t = jnp.where(near, t, 0)
+    log = jnp.where(a / b == 0, jnp.log(a) - jnp.log(b), jnp.log(a / b))  # the ratio may underflow
+    return jnp.where(near, near_t * log1p_deficit(near_t), t - log)
+
+
+def _cauchy_by_b(x: Array, b: Array) -> Array:
+    u = jnp.square(x) / b
+    near = jnp.minimum(u, 1)
+    return jnp.where(
+        u < 1, 0.5 * near * (near / (1 + near) - log1p_deficit(near)), cauchy(x, b) / b - 0.5 + 0.5 / (1 + u)
+    )
+
+
+@with_partials(lambda x, b: x / (1 + jnp.square(x) / b), _cauchy_by_b)
+def cauchy(x: Array, b: Array) -> Array:
+    """``b / 2 * log1p(x**2 / b)``, also where the square overflows."""
+    u = jnp.square(x) / b
+    far = jnp.where(jnp.isinf(u), jnp.log(jnp.abs(x)) - 0.5 * jnp.log(b), 0.5 * jnp.log1p(u))
+    return jnp.where(u < 1, 0.5 * jnp.square(x) * log1prel(jnp.minimum(u, 1)), b * far)
+
+
+@with_partials(lambda y, x: jnp.log(x), lambda y, x: jnp.where(y == 0, 0, y / x))
+def xlogy(y: Array, x: Array) -> Array:
+    """``y * log(x)``, 0 where `y` is."""
+    return jnp.where(y == 0, 0, y * jnp.log(x))
+
+
+def stirling_error(w: Array) -> Array:
+    """``lgamma(z) - (z - 1/2) * log(z) + z - log(2 pi) / 2`` at ``z = 1 / w``, for `w` from 0, where it is 0."""
+    large = w < 0.125
+    steps, total = 7, jnp.zeros_like(w)
+    for k in range(steps):  # up to where the series converges
+        one_by = w / (1 + k * w)
+        total += (1 + 0.5 * one_by) * log1prel(one_by) - 1
+    one_by = jnp.where(large, w, w / (1 + steps * w))
+    series = _horner(jnp.square(one_by), 1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+    return one_by * series + jnp.where(large, 0, total)
+
+
+@with_partials(lambda y: lax.digamma(y + 1))
+def log_factorial(y: Array) -> Array:
+    return jnp.where((y == 0) | (y == 1), 0, lax.lgamma(y + 1))
