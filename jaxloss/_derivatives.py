@@ -16,26 +16,32 @@ def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Ar
 
     An argument that is held constant adds nothing, not 0 times a partial that may be infinite.
     """
-
-    def decorate(f: Callable[..., Array]) -> Callable[..., Array]:
-        differentiable = jax.custom_jvp(f)
-
-        def rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
-            value = differentiable(*primals)
-            slopes = [
-                partial(*primals) * tangent
-                for partial, tangent in zip(partials, tangents)
-                if not isinstance(tangent, SymbolicZero)
-            ]
-            return value, sum(slopes, start=jnp.zeros_like(value))
-
-        differentiable.defjvp(rule, symbolic_zeros=True)
-        return differentiable
-
-    return decorate
+    return lambda f: _differentiable(lambda *primals: _whole(f(*primals)), partials)
 
 
-absolute = with_partials(jnp.sign)(jnp.abs)  # jnp.abs has slope 1 at its kink; here it is 0
+def _differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array], ...]) -> Callable[..., Array]:
+    differentiable = jax.custom_jvp(f)
+
+    def rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+        value = differentiable(*primals)
+        slopes = [
+            partial(*primals) * tangent
+            for partial, tangent in zip(partials, tangents)
+            if not isinstance(tangent, SymbolicZero)
+        ]
+        return value, sum(slopes, start=jnp.zeros_like(value))
+
+    differentiable.defjvp(rule, symbolic_zeros=True)
+    return differentiable
+
+
+def _whole(x: Array) -> Array:
+    """`x`, kept out of a reduction that follows: XLA's for CPUs runs long chains that it takes in many times slower."""
+    info = jnp.finfo(x.dtype)
+    return lax.reduce_precision(x, info.nexp, info.nmant)
+
+
+absolute = _differentiable(jnp.abs, (jnp.sign,))  # jnp.abs has slope 1 at its kink; here it is 0
 
 
 def _quotient_rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:

@@ -92,7 +92,10 @@ def _shape(x: Array, alpha: Array) -> _Shape:
 def _barron_slope(x: Array, alpha: Array) -> Array:
     largest = jnp.finfo(x.dtype).max
     x = jnp.clip(x, -largest, largest)
-    return x * _shape(x, alpha).power
+    far = jnp.abs(x) > 1e6  # where the power alone may underflow
+    _, _, side, log, power = _shape(x, alpha)
+    logs = side * log + jnp.log(jnp.where(far, jnp.abs(x), 1))
+    return jnp.where(far & (alpha != 2), jnp.sign(x) * jnp.exp(logs), x * power)
 
 
 def _barron_by_alpha(x: Array, alpha: Array) -> Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from . import _inputs
 from ._checks import message, nan_unless, report
-from ._derivatives import quotient, times, with_partials
+from ._derivatives import quotient, with_partials
 from ._jit import jit
 from ._reduction import reduce
 from ._special import (
@@ -84,7 +84,7 @@ def poisson_nll_loss(
     predictions, labels = _inputs.elementwise(mask, predictions=predictions, labels=labels)
     labels = _inputs.valid("labels", labels, "[0, inf)")
     if log_input:
-        losses = jnp.exp(predictions) - times(labels, predictions)
+        losses = _poisson_nll(predictions, labels)
     else:
         predictions = _inputs.valid("predictions", predictions, "[0, inf)")
         losses = predictions - xlogy(labels, predictions)
@@ -255,6 +255,11 @@ def tweedie_deviance_loss(
     report("labels", labels, least, "be above 0 for a power of 2 or more, at least 0 between 0 and 2")
     losses = _tweedie(predictions + nan_unless(fits & least, predictions.dtype), labels, power)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@with_partials(lambda z, y: jnp.exp(z) - y, lambda z, y: -z)
+def _poisson_nll(z: Array, y: Array) -> Array:
+    return jnp.exp(z) - jnp.where(y == 0, 0, y * z)
 
 
 def _log_rising(y: Array, a: Array) -> Array:

@@ -237,7 +237,7 @@ def gaussian_mixture_nll_loss(
     exists = None if mask is None else _inputs.live_rows(mask, logits, (axis,))
     means = _inputs.parameter("means", means, "(-inf, inf)", exists, logits, "logits")
     scales = _inputs.parameter("scales", scales, "(0, inf)", exists, logits, "logits")
-    losses = _mixture_nll(logits, quotient(means - labels, scales), jnp.log(scales))
+    losses = _mixture_nll(logits, means - labels, jnp.broadcast_to(scales, logits.shape))
     if full:
         losses = losses + _HALF_LOG_2_PI
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -249,20 +249,23 @@ def _gaussian_nll(e: Array, v: Array) -> Array:
 
 
 @jax.custom_jvp
-def _mixture_nll(logits: Array, z: Array, log_scales: Array) -> Array:
-    return jax.nn.logsumexp(logits, -1) - jax.nn.logsumexp(logits + _component(z, log_scales), -1)
+def _mixture_nll(logits: Array, errors: Array, scales: Array) -> Array:
+    return jax.nn.logsumexp(logits, -1) - jax.nn.logsumexp(logits + _component(errors, scales), -1)
 
 
 @_mixture_nll.defjvp
 def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    logits, z, log_scales = primals
-    d_logits, d_z, d_log_scales = tangents
-    shares = jax.nn.softmax(logits + _component(z, log_scales), -1)
-    slopes = (jax.nn.softmax(logits, -1) - shares) * d_logits + shares * z * d_z + shares * d_log_scales
+    """A component without a share comes first, so that 0 meets no infinite slope."""
+    logits, errors, scales = primals
+    d_logits, d_errors, d_scales = tangents
+    shares = jax.nn.softmax(logits + _component(errors, scales), -1)
+    pull = quotient(shares * quotient(errors, scales), scales)
+    widen = quotient(shares, scales) - pull * quotient(errors, scales)
+    slopes = (jax.nn.softmax(logits, -1) - shares) * d_logits + pull * d_errors + widen * d_scales
     return _mixture_nll(*primals), jnp.sum(slopes, -1)
 
 
-def _component(z: Array, log_scales: Array) -> Array:
+def _component(errors: Array, scales: Array) -> Array:
     """The logarithm of a component's density, finite however far away it is."""
-    farthest = 0.25 * jnp.sqrt(jnp.finfo(z.dtype).max)
-    return -0.5 * jnp.square(jnp.clip(z, -farthest, farthest)) - log_scales
+    farthest = 0.25 * jnp.sqrt(jnp.finfo(errors.dtype).max)
+    return -0.5 * jnp.square(jnp.clip(quotient(errors, scales), -farthest, farthest)) - jnp.log(scales)

@@ -1,4 +1,8 @@
-"""Lengths and directions of vectors, right at 0 and wherever the squares would under- or overflow."""
+"""Lengths and angles of vectors, right at 0 and wherever the squares would under- or overflow.
+
+Products with a vector are spelled differently in the value and in the derivative: a shared one would be written to
+memory in full.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
 from ._types import Array
 
@@ -18,33 +23,52 @@ Axes = tuple[int, ...]
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def norm(x: Array, axes: Axes) -> Array:
     """The Euclidean norm, with the axes kept at size 1. Its derivative at 0 is 0."""
-    return _length(x, axes)[0]
+    top, scale, squares = _parts(x, axes)
+    return jnp.where(jnp.isinf(top), jnp.inf, jnp.sqrt(squares) * scale)
 
 
 @norm.defjvp
 def _(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
-    return norm(x, axes), jnp.sum(unit(x, axes) * d_x, axes, keepdims=True)
+    return norm(x, axes), jnp.sum(0.5 * (x * (2 * _reciprocal(x, axes))) * d_x, axes, keepdims=True)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def unit(x: Array, axes: Axes) -> Array:
-    """The vector of norm 1 in the direction of `x`; 0 for 0, with derivative 0."""
-    length, scaled = _length(x, axes)
-    return scaled * lax.rsqrt(jnp.where(length == 0, 1, jnp.sum(jnp.square(scaled), axes, keepdims=True)))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def cosine_distance(a: Array, b: Array, axes: Axes) -> Array:
+    """``1 - cos``, with the axes kept at size 1: from the difference of the unit vectors, which keeps small angles.
+
+    1 with derivative 0 where a vector is 0.
+    """
+    one, other = _reciprocal(a, axes), _reciprocal(b, axes)
+    distance = 0.5 * jnp.sum(jnp.square(a * one - b * other), axes, keepdims=True)
+    return jnp.where((one == 0) | (other == 0), 1, distance)
 
 
-@unit.defjvp
-def _(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
-    (x,), (d_x,) = primals, tangents
-    direction, length = unit(x, axes), norm(x, axes)
-    across = d_x - direction * jnp.sum(direction * d_x, axes, keepdims=True)
-    return direction, jnp.where(length == 0, 0, across / jnp.where(length == 0, 1, length))
+def _cosine_rule(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    a, b = primals
+    distance = cosine_distance(a, b, axes)
+    change = jnp.zeros_like(distance)
+    for x, other, d_x in ((a, b, tangents[0]), (b, a, tangents[1])):
+        if not isinstance(d_x, SymbolicZero):
+            own, its = _reciprocal(x, axes), _reciprocal(other, axes)
+            slope = (x * (2 * own * (1 - distance)) - other * (2 * its)) * (0.5 * own)
+            change += jnp.sum(slope * d_x, axes, keepdims=True)
+    return distance, change
 
 
-def _length(x: Array, axes: Axes) -> tuple[Array, Array]:
-    """The norm, and `x` over its largest entry, so that no square is too large or too small."""
-    largest = jnp.finfo(x.dtype).max
-    top = jnp.max(jnp.abs(x), axes, keepdims=True, initial=0)
-    scaled = jnp.clip(x, -largest, largest) / jnp.clip(jnp.where(top == 0, 1, top), 0, largest)
-    return top * jnp.sqrt(jnp.sum(jnp.square(scaled), axes, keepdims=True)), scaled
+cosine_distance.defjvp(_cosine_rule, symbolic_zeros=True)
+
+
+def _reciprocal(x: Array, axes: Axes) -> Array:
+    """1 over the norm; 0 for 0, NaN for a vector without a direction."""
+    _, scale, squares = _parts(x, axes)
+    known = (squares > 0) & (squares < jnp.inf)
+    return jnp.where(known, lax.rsqrt(jnp.where(known, squares, 1)) / scale, jnp.where(squares == 0, 0, jnp.nan))
+
+
+def _parts(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
+    """The largest entry, a number of its size whose reciprocal is one too, and the sum of squares over that."""
+    info = jnp.finfo(x.dtype)
+    top = lax.stop_gradient(jnp.max(jnp.abs(x), axes, keepdims=True, initial=0))
+    scale = jnp.clip(top, info.tiny, info.max / 4)
+    return top, scale, jnp.sum(jnp.square(x * (1 / scale)), axes, keepdims=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from . import _inputs
-from ._derivatives import absolute
+from ._derivatives import with_partials
 from ._jit import jit
 from ._reduction import reduce
 from ._regression import smooth_l1
@@ -64,10 +64,10 @@ def quantile_loss(
     quantile = _inputs.parameter("quantile", quantile, "[0, 1]", mask, predictions)
     error = predictions - labels
     if huber_delta is None:
-        distance = absolute(error)
+        losses = _pinball(error, quantile)
     else:
-        distance = smooth_l1(error, _inputs.parameter("huber_delta", huber_delta, "[0, inf)", mask, predictions))
-    losses = _asymmetric(error, quantile) * distance
+        huber_delta = _inputs.parameter("huber_delta", huber_delta, "[0, inf)", mask, predictions)
+        losses = _asymmetric(error, quantile) * smooth_l1(error, huber_delta)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -113,6 +113,11 @@ def expectile_loss(
     error = predictions - labels
     losses = _asymmetric(error, expectile) * jnp.square(error)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@with_partials(lambda error, share: _asymmetric(error, share) * jnp.sign(error), lambda error, share: -error)
+def _pinball(error: Array, share: Array) -> Array:
+    return jnp.maximum((1 - share) * error, -share * error)
 
 
 def _asymmetric(error: Array, share: Array) -> Array:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from . import _inputs
+from . import _inputs, _norm
 from ._checks import nan_unless, report
 from ._derivatives import absolute, quotient, with_partials
 from ._jit import jit
-from ._norm import norm, unit
 from ._reduction import reduce
 from ._types import Array, ArrayLike, Axes, AxisName, Positive, Reduction
 
@@ -189,7 +188,7 @@ def relative_l2_loss(
       Array([0.1, 0.1], dtype=float32)
     """
     (predictions, labels), axes = _inputs.vectors(mask, axis=axis, harmless=1.0, predictions=predictions, labels=labels)
-    size = norm(labels, axes)
+    size = _norm.norm(labels, axes)
     if epsilon is None:
         fits = size > 0
         report(
@@ -198,7 +197,7 @@ def relative_l2_loss(
         size = size + nan_unless(fits, size.dtype)
     else:
         size = jnp.maximum(size, epsilon)
-    losses = jnp.squeeze(quotient(norm(predictions - labels, axes), size), axes)
+    losses = jnp.squeeze(quotient(_norm.norm(predictions - labels, axes), size), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -242,9 +241,7 @@ def cosine_distance(
       Array([0., 1., 2., 1.], dtype=float32)
     """
     (predictions, labels), axes = _inputs.vectors(mask, axis=axis, predictions=predictions, labels=labels)
-    a, b = unit(predictions, axes), unit(labels, axes)
-    zero = ~jnp.any((predictions != 0), axes) | ~jnp.any((labels != 0), axes)
-    losses = jnp.where(zero, 1, 0.5 * jnp.sum(jnp.square(a - b), axes))  # 1 - <a, b> would lose small angles
+    losses = jnp.squeeze(_norm.cosine_distance(predictions, labels, axes), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

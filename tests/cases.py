@@ -497,7 +497,7 @@ CASES += [
     ),
     Case(
         jaxloss.tweedie_deviance_loss,
-        inputs(**COUNTS),
+        inputs(predictions=positive(3), labels=lambda rng: counts(3)(rng) + 1),
         tweedie,
         {"power": 1.5},
         bad=(("labels", -1, "labels must be above 0 for a power of 2 or more, at least 0 between 0 and 2, got -1.0"),),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy
 
 import jaxloss
 
 from .cases import CASES, log_normalizer, one_hot
 
 
+special: Any = scipy.special
+stats: Any = scipy.stats
 F32, BF16, F16 = jnp.float32, jnp.bfloat16, jnp.float16
 dtypes = pytest.mark.parametrize("dtype", [F32, BF16, F16], ids=lambda dtype: dtype.__name__)
 all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -318,6 +322,395 @@ def test_more_than_two_to_the_31_elements():
     ends = jnp.zeros((rows, 1), jnp.bool_).at[jnp.array([0, rows - 1])].set(True)
     total = jaxloss.reduce(jnp.broadcast_to(ends, (rows, count)), mask=ends, reduction="total")
     assert total.total == total.weight == 2 * count
+
+
+# --- regression and likelihoods at their extremes -----------------------------------------------------------------
+
+
+def at(loss, prediction, label, value, slope, **options):
+    """A prediction and a label with the loss and its derivative in float64."""
+    text = " ".join(f"{key}={option}" for key, option in options.items())
+    return pytest.param(
+        functools.partial(loss, **options),
+        prediction,
+        label,
+        value,
+        slope,
+        id=f"{loss.__name__}-{prediction:g}-{label:g}-{text}",
+    )
+
+
+INF = np.inf
+robust, tweedie, poisson = jaxloss.general_robust_loss, jaxloss.tweedie_deviance_loss, jaxloss.poisson_nll_loss
+binomial = jaxloss.negative_binomial_nll_loss
+EXTREMES = [
+    at(jaxloss.huber_loss, 1e30, 0, 1e30, 1),
+    at(jaxloss.huber_loss, -1e30, 0, 2e30, -2, delta=2),
+    at(jaxloss.huber_loss, 1e-15, 0, 5e-31, 1e-15),
+    at(jaxloss.huber_loss, INF, 0, INF, 1),
+    at(jaxloss.smooth_l1_loss, 1e30, 0, 1e30, 1),
+    at(jaxloss.smooth_l1_loss, 1e-3, 0, 5e-7, 1e-3),
+    at(jaxloss.smooth_l1_loss, 3, 0, 3, 1, beta=0),
+    at(jaxloss.smooth_l1_loss, 0, 0, 0, 0, beta=0),
+    at(jaxloss.smooth_l1_loss, 1e-20, 0, 1e-20, 1, beta=1e-30),
+    at(jaxloss.log_cosh_loss, 1e-4, 0, 5e-9, 1e-4),
+    at(jaxloss.log_cosh_loss, -1e-8, 0, 5e-17, -1e-8),
+    at(jaxloss.log_cosh_loss, 0.999, 0, np.log(np.cosh(0.999)), np.tanh(0.999)),
+    at(jaxloss.log_cosh_loss, 1.001, 0, np.log(np.cosh(1.001)), np.tanh(1.001)),
+    at(jaxloss.log_cosh_loss, 100, 0, 100 - np.log(2), 1),
+    at(jaxloss.log_cosh_loss, 1e30, 0, 1e30, 1),
+    at(jaxloss.log_cosh_loss, -INF, 0, INF, -1),
+    at(jaxloss.charbonnier_loss, 0, 0, 1e-3, 0),
+    at(jaxloss.charbonnier_loss, 1e30, 0, 1e30, 1),
+    at(jaxloss.charbonnier_loss, -INF, 0, INF, -1),
+    at(jaxloss.charbonnier_loss, 1e-25, 0, np.sqrt(2) * 1e-25, np.sqrt(0.5), scale=1e-25),
+    at(jaxloss.charbonnier_loss, 1e25, 0, np.sqrt(2) * 1e25, np.sqrt(0.5), scale=1e25),
+    at(jaxloss.quantile_loss, 1e30, 0, 1e29, 0.1, quantile=0.9),
+    at(jaxloss.quantile_loss, -1e30, 0, 9e29, -0.9, quantile=0.9),
+    at(jaxloss.quantile_loss, 2, 2, 0, 0, quantile=0.9),
+    at(jaxloss.quantile_loss, 1, 0, 0, 0, quantile=1),
+    at(jaxloss.quantile_loss, -1, 0, 0.9, -0.9, quantile=0.9, huber_delta=0),
+    at(jaxloss.quantile_loss, -0.5, 0, 0.9 * 0.125, -0.9 * 0.5, quantile=0.9, huber_delta=1),
+    at(jaxloss.expectile_loss, 1e-15, 0, 1e-31, 2e-16, expectile=0.9),
+    at(robust, 1e30, 0, 1e30, 1, alpha=1),
+    at(robust, 1e30, 0, np.log(0.5) + 2 * np.log(1e30), 2e-30, alpha=0),
+    at(robust, INF, 0, INF, 0, alpha=0),
+    at(robust, -INF, 0, INF, -1, alpha=1),
+    at(robust, INF, 0, 2, 0, alpha=-2),
+    at(robust, 1e30, 0, 2, 0, alpha=-2),
+    at(robust, 1e15, 0, 5e29, 1e15, alpha=2),
+    at(robust, 1e-10, 0, 5e-21, 1e-10, alpha=-INF),
+    at(robust, 1e30, 0, 1, 0, alpha=-INF),
+    at(robust, 1e-8, 0, 5e-17, 1e-8, alpha=1e-6),
+    at(robust, 1e-8, 0, 5e-17, 1e-8, alpha=1.9),
+    at(robust, 3, 1, 0.5, 0.5, alpha=2, scale=2),
+    at(jaxloss.mape_loss, 1e30, 1e-3, 1e33, 1e3),
+    at(jaxloss.mape_loss, 5, 5, 0, 0),
+    at(jaxloss.mape_loss, 1e25, 3e25, 2 / 3, -1 / 3e25),
+    at(jaxloss.mape_loss, 1, 0, 100, 100, epsilon=0.01),
+    at(jaxloss.smape_loss, 0, 0, 0, 0),
+    at(jaxloss.smape_loss, 1e-30, 1e-30, 0, 0),
+    at(jaxloss.smape_loss, 1e25, 3e25, 1, -7.5e-26),
+    at(jaxloss.smape_loss, 1e-25, 3e-25, 1, -7.5e24),
+    at(jaxloss.smape_loss, -1, 1e30, 2, 0),
+    at(jaxloss.msle_loss, 1e30, 0, np.log(1e30) ** 2, 2 * np.log(1e30) / 1e30),
+    at(jaxloss.msle_loss, 1e-5, 0, np.log1p(1e-5) ** 2, 2 * np.log1p(1e-5) / (1 + 1e-5)),
+    at(jaxloss.msle_loss, -1 + 2**-20, 0, np.log(2.0**-20) ** 2, 2 * np.log(2.0**-20) * 2**20),
+    at(jaxloss.msle_loss, 1000.0625, 1000, np.log1p(0.0625 / 1001) ** 2, 2 * np.log1p(0.0625 / 1001) / 1001.0625),
+    at(jaxloss.gaussian_nll_loss, 1e25, 0, 5e19 + 0.5 * np.log(1e30), 1e-5, variance=1e30),
+    at(jaxloss.gaussian_nll_loss, 1, 1, 0.5 * np.log(1e-6), 0, variance=0),
+    at(jaxloss.laplace_nll_loss, 1e30, 0, 1e30, 1, scale=1),
+    at(jaxloss.laplace_nll_loss, 3, 3, 0, 0, scale=1),
+    at(jaxloss.student_t_nll_loss, 1e15, 0, 2 * np.log(1e15) + 0.5 * np.log(np.pi / 2), 2e-15, scale=1, df=1),
+    at(jaxloss.student_t_nll_loss, 3, 0, 4.5, 3, scale=1, df=1e12),
+    at(jaxloss.student_t_nll_loss, 3, 0, 4.5, 3, scale=1, df=1e30),
+    at(poisson, -INF, 0, 0, 0),
+    at(poisson, -INF, 2, INF, -2),
+    at(poisson, -INF, 0, 0, 0, full=True),
+    at(poisson, 0, 0, 0, 1, log_input=False),
+    at(poisson, 0, 0, 0, 1, log_input=False, full=True),
+    at(poisson, 0, 2, INF, -INF, log_input=False),
+    at(poisson, 1e30, 1, 1e30, 1, log_input=False),
+    at(binomial, 0, 0, 0, 1, dispersion=0.5),
+    at(binomial, 0, 0, 0, 1, dispersion=0.5, full=True),
+    at(binomial, 2, 3, 2 - 3 * np.log(2), -0.5, dispersion=0),
+    at(binomial, 1e6, 0, np.log1p(1e7) / 10, 1 / (1 + 1e7), dispersion=10),
+    at(jaxloss.gamma_nll_loss, 1e-3, 1e3, 1e6 - np.log(1e6), (1e-3 - 1e3) / 1e-6, concentration=1),
+    at(jaxloss.gamma_nll_loss, 2, 2, 0.5 * np.log(2 * np.pi) - 0.5 * np.log(1e12), 0, concentration=1e12),
+    at(tweedie, -3, 2, 25, -10, power=0),
+    at(tweedie, 2, 0, 4, 2, power=1),
+    at(tweedie, 4, 0, 8, 1, power=1.5),
+    at(tweedie, 2, -1, 2 * (2 + 8 / 3), 12, power=-1),
+    at(tweedie, 1, 1 + 2**-12, 2**-24 * (1 - 2**-12 / 3 + 2**-24 / 6), -(2**-11), power=1),
+    at(tweedie, 1, 1 + 2**-12, 2**-24, -(2**-11), power=0),
+    at(tweedie, 3, 3, 0, 0, power=1.7),
+    at(tweedie, 1e-10, 100, 4 * (100 * 1e5 - 20 + 1e-5), -200 * 1e15, power=1.5),
+    at(jaxloss.gaussian_crps_loss, 1e30, 0, 1e30, 1, scale=1),
+    at(jaxloss.gaussian_crps_loss, 1, 0, 1, 1, scale=1e-30),
+    at(jaxloss.gaussian_crps_loss, INF, 0, INF, 1, scale=1),
+    at(jaxloss.gaussian_crps_loss, 2, 2, (np.sqrt(2) - 1) / np.sqrt(np.pi), 0, scale=1),
+]
+
+
+@pytest.mark.parametrize(("loss", "prediction", "label", "value", "slope"), EXTREMES)
+def test_extremes(loss, prediction, label, value, slope):
+    losses, gradient = each(loss, jnp.array([prediction], F32), jnp.array([label], F32))
+    np.testing.assert_allclose(losses, [value], rtol=1e-5, atol=1e-37)
+    np.testing.assert_allclose(gradient, [slope], rtol=1e-5, atol=1e-37)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [(F32, 1), (F32, 1e25), (F32, 1e-25), (BF16, 1), (BF16, 1e25), (BF16, 1e-25), (F16, 1), (F16, 1e4), (F16, 1e-3)],
+)
+def test_norms_of_every_size(dtype, size):
+    predictions = jnp.array([[3.0, 4.0], [4.0, 3.0], [-3.0, -4.0], [4.0, -3.0]], dtype) * jnp.asarray(size, dtype)
+    labels = jnp.array([[3.0, 4.0]] * 4, dtype) * jnp.asarray(size, dtype)
+    p, y = (np.asarray(x.astype(F32), np.float64) for x in (predictions, labels))
+    lengths = np.linalg.norm(p, axis=-1, keepdims=True), np.linalg.norm(y, axis=-1, keepdims=True)
+    a, b = p / lengths[0], y / lengths[1]
+    cosines = (a * b).sum(-1, keepdims=True)
+    errors = np.linalg.norm(p - y, axis=-1, keepdims=True)
+    away = np.divide(p - y, errors * lengths[1], where=errors > 0, out=0 * p)
+    for loss, values, slopes in (
+        (jaxloss.cosine_distance, 1 - cosines, (a * cosines - b) / lengths[0]),
+        (jaxloss.relative_l2_loss, errors / lengths[1], away),
+    ):
+        close(loss(predictions, labels, reduction="none"), values[:, 0], atol=1e-7)
+        for derive in (jax.jacrev, jax.jacfwd):
+            gradient = derive(lambda x, loss=loss: loss(x, labels, reduction="sum"))(predictions).astype(F32)
+            rounding = 1e-5 if dtype == F32 else 1e-2
+            np.testing.assert_allclose(gradient * F32(size), slopes * size, rtol=rounding, atol=2e-6)
+
+
+@pytest.mark.parametrize("angle", [1e-2, 1e-4, 1e-6])
+def test_small_angles(angle):
+    predictions, labels = jnp.array([[1.0, angle]]), jnp.array([[2.0, 0.0]])
+    losses, gradient = each(jaxloss.cosine_distance, predictions, labels)
+    wide = float(jnp.float32(angle))
+    close(losses, 2 * np.sin(np.arctan(wide) / 2) ** 2)
+    slope = np.array([[-(wide**2), wide]]) / (1 + wide**2) ** 1.5
+    close(gradient, slope, atol=1e-7)  # along the vector it is the difference of two numbers near 1
+
+
+def test_zero_vectors():
+    zero, some = jnp.zeros((1, 3)), jnp.array([[1.0, 2.0, 3.0]])
+    for a, b in ((zero, some), (some, zero), (zero, zero)):
+        losses, gradient = each(jaxloss.cosine_distance, a, b)
+        assert losses == 1 and not np.any(gradient)
+        assert not np.any(jax.grad(lambda b, a=a: jaxloss.cosine_distance(a, b))(b))
+    losses, gradient = each(jaxloss.relative_l2_loss, some, some)
+    assert losses == 0 and not np.any(gradient)
+    losses, gradient = each(jaxloss.relative_l2_loss, some, zero)
+    assert np.all(np.isnan(losses)) and np.all(np.isnan(gradient))
+    losses, gradient = each(jaxloss.relative_l2_loss, jnp.array([[3.0, 4.0]]), jnp.zeros((1, 2)), epsilon=0.5)
+    close(losses, 10)
+    close(gradient, [[1.2, 1.6]])
+    with pytest.raises(
+        ValueError, match=r"labels must have a norm above 0 unless epsilon is given, got 0.0 at index \(0,"
+    ):
+        jaxloss.checked(jaxloss.relative_l2_loss)(some, zero)
+
+
+def test_infinite_entries_of_vectors():
+    """Their norm is infinite, and they have no direction."""
+    infinite, ones = jnp.array([[jnp.inf, 1.0], [1.0, 2.0]]), jnp.ones((2, 2))
+    np.testing.assert_array_equal(jaxloss.relative_l2_loss(infinite, ones, reduction="none")[0], np.inf)
+    losses = jaxloss.cosine_distance(infinite, ones, reduction="none")
+    assert np.isnan(losses[0]) and not np.isnan(losses[1])
+
+
+def slope64(f, x: float, step: float) -> float:
+    return (f(x + step) - f(x - step)) / (2 * step)
+
+
+def barron64(x: float, alpha: float) -> float:
+    b = abs(alpha - 2)
+    power = alpha / 2 * np.log1p(np.longdouble(x) ** 2 / b)
+    return float(b / alpha * np.expm1(power))
+
+
+@pytest.mark.parametrize(
+    "alpha", [-1e9, -30, -2, -0.5, -1e-3, 1e-3, 0.5, 1, 1.49, 1.51, 1.9, 1.999, 2.001, 2.3, 2.49, 2.51, 4]
+)
+@pytest.mark.parametrize("x", [0.0, 1e-3, 0.1, 1.0, 3.0, 100.0, 1e4])
+def test_general_robust_loss_and_its_derivatives(alpha, x):
+    wide = float(jnp.float32(alpha))
+    value, (by_x, by_alpha) = jax.value_and_grad(lambda x, a: robust(x, 0.0, alpha=a), (0, 1))(x, jnp.float32(alpha))
+    expected = barron64(float(jnp.float32(x)), wide)
+    if not np.isfinite(expected) or expected > 1e38:
+        return
+    close(value, expected, rtol=2e-5 if expected > 1e9 else 5e-6)  # the exponential of 20 magnifies rounding
+    slope = x * np.exp((wide / 2 - 1) * np.log1p(x**2 / abs(wide - 2)))
+    close(by_x, slope, rtol=2e-5, atol=1e-37)
+    step = 1e-5 * max(1, abs(wide)) if abs(wide) > 0.01 else 1e-4
+    near = min(step, abs(wide - 2) / 4, abs(wide) / 4)
+    close(by_alpha, slope64(lambda a: barron64(x, a), wide, near), rtol=1e-3, atol=1e-6 * max(1, abs(expected)))
+
+
+@pytest.mark.parametrize(("alpha", "limit"), [(0, lambda x: np.log1p(x**2 / 2)), (2, lambda x: x**2 / 2)])
+@pytest.mark.parametrize("offset", [0, 1e-30, 1e-7, -1e-7, 1e-4])
+def test_general_robust_loss_is_continuous(alpha, limit, offset):
+    x = jnp.array([1e-4, 0.5, 3.0, 50.0])
+    losses = robust(x, jnp.zeros(4), alpha=alpha + offset, reduction="none")
+    np.testing.assert_allclose(losses, limit(np.asarray(x, np.float64)), rtol=3e-3 if offset == 1e-4 else 1e-5)
+
+
+@pytest.mark.parametrize("derive", [jax.jacrev, jax.jacfwd])
+@pytest.mark.parametrize("x", [0.0, 1e-20, 1e-3, 1.0, 1e4, 1e18, 1e25, 1e30, jnp.inf])
+def test_derivative_in_alpha_is_never_nan(derive, x):
+    alphas = jnp.array([-jnp.inf, -1e30, -1e9, -2, -1e-20, 0, 1e-20, 1, 1.5, 2 - 1e-6, 2, 2 + 1e-6, 2.5, 3, 1e6])
+    slopes = jax.vmap(derive(lambda a: robust(jnp.float32(x), 0.0, alpha=a)))(alphas)
+    assert not np.any(np.isnan(slopes))
+    assert abs(slopes[0]) < 1e-12  # at -inf
+    if x < 1e18:
+        assert np.all(np.isfinite(slopes[alphas <= 2]))
+    close(
+        jax.vmap(derive(lambda a: robust(jnp.float32(1), 0.0, alpha=a)))(jnp.array([2.0])),
+        0.25 * (23 * np.log(2) - 2),
+        rtol=1e-2,
+    )
+
+
+def test_negative_binomial_becomes_poisson():
+    means, counts = jnp.array([0.5, 2.0, 30.0]), jnp.array([0.0, 3.0, 25.0])
+    expected = poisson(means, counts, log_input=False, reduction="none")
+    for dispersion in (0.0, 1e-30, 1e-9):
+        close(binomial(means, counts, dispersion=dispersion, reduction="none"), expected)
+    slope = jax.vmap(jax.grad(lambda a, m, y: binomial(m, y, dispersion=a)), (None, 0, 0))(
+        jnp.float32(0), means, counts
+    )
+    m, y = np.asarray(means, np.float64), np.asarray(counts, np.float64)
+    close(slope, m * y - m**2 / 2 - y * (y - 1) / 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dispersion", [1e-6, 1e-3, 0.1, 0.13, 1.0, 50.0])
+def test_negative_binomial_of_every_dispersion(dispersion):
+    means, counts = np.array([0.1, 5.0, 100.0, 1e4]), np.array([1.0, 7.0, 60.0, 1.2e4])
+    n = 1 / dispersion
+    expected = -stats.nbinom.logpmf(counts, n, n / (n + means)) - special.gammaln(counts + 1)
+    found = binomial(jnp.asarray(means, F32), jnp.asarray(counts, F32), dispersion=dispersion, reduction="none")
+    np.testing.assert_allclose(found, expected, rtol=3e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("around", [0, 1, 2])
+@pytest.mark.parametrize("offset", [1e-30, 1e-6, -1e-6])
+def test_tweedie_is_continuous_in_the_power(around, offset):
+    means, labels = jnp.array([0.5, 2.0, 1.0, 7.0]), jnp.array([3.0, 0.25, 1.001, 7.5])
+    at_it, near = (tweedie(means, labels, power=p, reduction="none") for p in (around, around + offset))
+    close(near, at_it, rtol=2e-5)
+
+
+@pytest.mark.parametrize("power", [-2.5, 0.3, 1.0, 1.5, 2.0, 3.0])
+def test_tweedie_near_and_far(power):
+    """Down to a millionth part off, and up to a million times."""
+    ratio = np.array([1 + 1e-6, 1 - 1e-4, 1.01, 1.3, 0.6, 3, 0.01, 1e3, 1e6])
+    labels = jnp.asarray(2 * ratio, F32)
+    r = np.asarray(labels, np.longdouble) / 2
+    a, b = np.longdouble(1 - power), np.longdouble(2 - power)
+    log = np.log(r)
+    series = sum((sum(b**j for j in range(n - 1))) * log**n / special.factorial(n) for n in range(2, 30))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = r * (np.expm1(a * log) / a if a else log) - (np.expm1(b * log) / b if b else log)
+    expected = 2 * 2**b * np.where(abs(log) * max(1, abs(b)) < 1, series, far)
+    found, gradient = each(tweedie, jnp.full(9, 2.0), labels, power=power)
+    np.testing.assert_allclose(found, expected.astype(np.float64), rtol=2e-5)
+    close(gradient, (2 * np.longdouble(2) ** -power * 2 * (1 - r)).astype(np.float64))
+
+
+def test_derivative_of_tweedie_in_the_power():
+    """Also for labels of 0 and below."""
+    for mean, label, power in ((2.0, 0.0, 1.4), (2.0, -1.0, -1.5), (2.0, 5.0, 0.0), (0.5, 3.0, 1.0), (0.5, 0.1, 2.0)):
+
+        def f(p, mean=mean, label=label):
+            first = max(label, 0) ** (2 - p) / ((1 - p) * (2 - p))
+            return 2 * (first - label * mean ** (1 - p) / (1 - p) + mean ** (2 - p) / (2 - p))
+
+        slope = jax.grad(lambda p, m=mean, y=label: tweedie(m, y, power=p))(power)
+        step = 1e-3 if power in (1.0, 2.0) else 1e-5
+        close(slope, slope64(f, power, step), rtol=1e-4)
+
+
+def test_a_variance_below_its_floor_still_learns():
+    variance = jnp.array([0.0, 1e-9, 1e-6, 4.0])
+    f = lambda v, **options: jaxloss.gaussian_nll_loss(  # noqa: E731
+        jnp.full(4, 0.5), jnp.zeros(4), variance=v, reduction="sum", **options
+    )
+    floor = np.maximum(np.asarray(variance, np.float64), 1e-6)
+    slopes = 0.5 / floor - 0.125 / floor**2
+    close(jax.grad(f)(variance), slopes)
+    assert np.all(np.isfinite(jax.grad(lambda v: f(v, eps=1e-12))(variance)))
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+def test_beta_weighs_by_a_variance_held_constant(beta):
+    variance, error = jnp.array([0.25, 4.0]), np.array([1.5, -2.0])
+    f = lambda p, v: jaxloss.gaussian_nll_loss(p, jnp.zeros(2), variance=v, beta=beta, reduction="sum")  # noqa: E731
+    value, (by_p, by_v) = jax.value_and_grad(f, (0, 1))(jnp.asarray(error, F32), variance)
+    v = np.asarray(variance, np.float64)
+    close(value, (v**beta * 0.5 * (np.log(v) + error**2 / v)).sum())
+    close(by_p, v**beta * error / v)
+    close(by_v, v**beta * 0.5 * (1 / v - error**2 / v**2))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-20, 1e-30])
+def test_a_component_collapses(scale):
+    """Onto the label, and away from it; what the other one says still counts."""
+    logits, means = jnp.array([0.5, -0.5]), jnp.array([1.0, -1.0])
+    scales = jnp.array([scale, 2.0])
+
+    def f(logits, means, scales, label):
+        return jaxloss.gaussian_mixture_nll_loss(logits, label, means=means, scales=scales)
+
+    shares = special.log_softmax([0.5, -0.5])
+    for label in (1.0, -0.5):
+        z = (np.array([1.0, -1.0]) - label) / np.asarray(scales, np.float64)
+        terms = shares - 0.5 * z**2 - np.log(np.asarray(scales, np.float64))
+        for derive in (jax.grad, jax.jacfwd):
+            slopes = derive(f, (0, 1, 2))(logits, means, scales, label)
+            posterior = special.softmax(terms)
+            close(slopes[0], np.exp(shares) - posterior, atol=1e-7)
+            close(slopes[1], posterior * z / np.asarray(scales, np.float64), atol=1e-7)
+            close(slopes[2], posterior * (1 - z**2) / np.asarray(scales, np.float64), atol=1e-7)
+        close(f(logits, means, scales, label), -special.logsumexp(terms), rtol=2e-6)
+
+
+def test_a_label_beyond_every_component():
+    logits, means = jnp.zeros(2), jnp.array([1.0, -1.0])
+    f = lambda z, m, s: jaxloss.gaussian_mixture_nll_loss(z, 1e30, means=m, scales=s)  # noqa: E731
+    by_logits, by_means, by_scales = jax.grad(f, (0, 1, 2))(logits, means, jnp.ones(2))
+    assert np.all(np.isfinite(by_logits)) and np.all(np.isfinite(by_means)) and np.all(by_means < 0)  # toward the label
+    assert np.all(by_scales == -np.inf)  # -1e60 in truth
+
+
+def test_one_call_trains_many_quantiles():
+    labels = jnp.asarray(np.random.default_rng(0).gumbel(size=2001), F32)
+    levels = jnp.array([0.1, 0.5, 0.9])
+    wide = jnp.broadcast_to(labels[:, None], (2001, 3))
+    f = lambda q: jaxloss.quantile_loss(jnp.broadcast_to(q, wide.shape), wide, quantile=levels[None])  # noqa: E731
+    slopes = jax.jit(jax.grad(f))(jnp.quantile(labels, levels))
+    assert np.all(abs(slopes) < 1e-3)
+
+
+def test_ensembles():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 7)), rng.normal(size=20)
+    for fair in (False, True):
+        pairs = abs(x[:, :, None] - x[:, None]).sum((1, 2)) / (2 * 7 * (7 - fair))
+        expected = abs(x - y[:, None]).mean(-1) - pairs
+        f = functools.partial(jaxloss.ensemble_crps_loss, fair=fair)
+        close(f(jnp.asarray(x, F32), jnp.asarray(y, F32), reduction="none"), expected)
+        far = f(jnp.asarray(x + 2**10, F32), jnp.asarray(y + 2**10, F32), reduction="none")
+        np.testing.assert_allclose(far, expected, atol=2e-4)  # the rounding of the numbers themselves
+
+
+def test_members_of_an_ensemble_that_coincide():
+    """The kink of their distance has the slope 0; so have members that hit the label."""
+    f = lambda x, fair=False: jaxloss.ensemble_crps_loss(x, jnp.zeros(1), fair=fair)  # noqa: E731
+    assert not np.any(jax.grad(f)(jnp.zeros((1, 5))))
+    slopes = jax.grad(f)(jnp.array([[1.0, 2.0, 1.0, -3.0]]))
+    close(slopes, [[0.25, 0.25 - 3 / 16, 0.25, -0.25 + 3 / 16]])
+    assert f(jnp.array([[1.0, 2.0, 1.0, -3.0]])) == f(jnp.array([[-3.0, 1.0, 1.0, 2.0]]))
+
+
+def test_ensembles_of_one_and_none():
+    one = jnp.array([[3.0]])
+    assert jaxloss.ensemble_crps_loss(one, jnp.array([1.0])) == 2
+    with pytest.raises(ValueError, match="predictions must have at least 2 members, got shape"):
+        jaxloss.ensemble_crps_loss(one, jnp.array([1.0]), fair=True)
+    with pytest.raises(ValueError, match="predictions must have at least 1 members, got shape"):
+        jaxloss.ensemble_crps_loss(one[:, :0], jnp.array([1.0]))
+
+
+def test_infinite_members():
+    losses, gradient = each(jaxloss.ensemble_crps_loss, jnp.array([[jnp.inf, jnp.inf, 1.0]]), jnp.zeros(1))
+    assert losses == np.inf
+    assert np.all(np.isfinite(gradient))
+
+
+def test_an_ensemble_never_holds_all_pairs():
+    members, labels = jax.ShapeDtypeStruct((64, 1000), F32), jax.ShapeDtypeStruct((64,), F32)
+    assert temporaries(jax.value_and_grad(jaxloss.ensemble_crps_loss), members, labels) < 64 * 1000 * 4 * 12
 
 
 # --- memory -------------------------------------------------------------------------------------------------------
