@@ -14,7 +14,7 @@ test: .venv/ready
 	$(RUN) pytest -n auto --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
 
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest -n auto tests/test_contract.py
+	.venv-oldest/bin/python -m pytest -n auto --one-row tests/test_contract.py
 
 lint: .venv/ready
 	$(RUN) ruff format --check .

@@ -18,3 +18,16 @@ def x64():
     jax.config.update("jax_enable_x64", True)
     yield
     jax.config.update("jax_enable_x64", False)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--one-row", action="store_true", help="of the rows in cases.py only the first of each loss")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--one-row"):
+        first = {}
+        cases = [getattr(item, "callspec", None) and item.callspec.params.get("case") for item in items]
+        items[:] = [
+            item for item, case in zip(items, cases) if not case or first.setdefault(case.loss.__name__, case) is case
+        ]

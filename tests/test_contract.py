@@ -73,10 +73,11 @@ def arrays(case: Case, rest: dict[str, Any]):
     return lambda x, rest, **keywords: case.loss(x, **rest, **case.options, **keywords)
 
 
-def check(result: Any, p: Problem) -> None:
+def check(result: Any, p: Problem, name: str = "") -> None:
     value, gradient = result
-    np.testing.assert_allclose(value, p.value, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(gradient, p.gradient, rtol=1e-4, atol=1e-6)  # the differences' own error is 1e-8
+    np.testing.assert_allclose(value, p.value, rtol=1e-5, atol=1e-6, err_msg=name)
+    # The differences' own error is 1e-8.
+    np.testing.assert_allclose(gradient, p.gradient, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
 # --- the house ---------------------------------------------------------------------------------------------------
@@ -128,9 +129,9 @@ def test_leaves_no_call_behind_in_a_callers_jit(case):
 
 
 WEIGHTS_AND_MASKS = [
-    (None, None),
-    ("full", None),
-    (None, "bool"),
+    ("none", "none"),
+    ("full", "none"),
+    ("none", "bool"),
     ("full", "number"),
     ("rows", "scalar"),
     ("scalar", "rows"),
@@ -138,44 +139,47 @@ WEIGHTS_AND_MASKS = [
 
 
 @all_cases
-@pytest.mark.parametrize(("weights", "mask"), WEIGHTS_AND_MASKS)
-def test_reductions(case, weights, mask):
+def test_reductions(case):
     arguments = case.arguments()
     losses, own = case.expected(arguments)
     rng = np.random.default_rng(2)
     by_row = (BATCH, *[1] * (losses.ndim - 1))
-    w = {
-        None: None,
-        "full": rng.uniform(0, 2, losses.shape),
-        "rows": rng.uniform(0, 2, by_row),
-        "scalar": np.asarray(0.5),
-    }[weights]
-    m = {
-        None: None,
+    weights = {
+        "none": None,
+        "full": rng.uniform(0, 2, losses.shape).astype(np.float32),
+        "rows": rng.uniform(0, 2, by_row).astype(np.float32),
+        "scalar": np.asarray(0.5, np.float32),
+    }
+    masks = {
+        "none": None,
         "bool": rng.random(losses.shape) < 0.5,
         "number": (rng.random(losses.shape) < 0.5).astype(np.int32),
         "rows": rng.random(by_row) < 0.5,
         "scalar": np.asarray(True),
-    }[mask]
-    count = own * (1 if w is None else w) * (1 if m is None else m) * np.ones(losses.shape)
-    w = None if w is None else w.astype(np.float32)
+    }
 
     @jax.jit
-    def reductions(arguments, w, m):
-        return {
-            reduction: case.loss(**arguments, weights=w, mask=m, **case.options, reduction=reduction)
-            for reduction in ("mean", "sum", "none", "total")
-        }
+    def reductions(arguments, weights, masks):
+        return [
+            {
+                reduction: case.loss(
+                    **arguments, weights=weights[w], mask=masks[m], **case.options, reduction=reduction
+                )
+                for reduction in ("mean", "sum", "none", "total")
+            }
+            for w, m in WEIGHTS_AND_MASKS
+        ]
 
-    results = reductions(arguments, w, m)
-    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
-    close(results["none"], losses * count)
-    close(results["sum"], (losses * count).sum())
-    close(results["mean"], (losses * count).sum() / count.sum())
-    assert isinstance(results["total"], jaxloss.Total)
-    close(results["total"].total, (losses * count).sum())
-    close(results["total"].weight, count.sum())
-    close(results["total"].mean(), results["mean"])
+    for (w, m), results in zip(WEIGHTS_AND_MASKS, reductions(arguments, weights, masks)):
+        count = own * (1 if w == "none" else weights[w]) * (1 if m == "none" else masks[m]) * np.ones(losses.shape)
+        close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6, err_msg=f"weights {w}, mask {m}")
+        close(results["none"], losses * count)
+        close(results["sum"], (losses * count).sum())
+        close(results["mean"], (losses * count).sum() / count.sum())
+        assert isinstance(results["total"], jaxloss.Total)
+        close(results["total"].total, (losses * count).sum())
+        close(results["total"].weight, count.sum())
+        close(results["total"].mean(), results["mean"])
 
 
 @all_cases
@@ -193,7 +197,7 @@ def test_weight_two_is_two_copies(case):
 def test_weights_are_learned_from_zero(case):
     arguments = case.arguments()
     losses, own = case.expected(arguments)
-    slopes = jax.grad(lambda w: case.loss(**arguments, weights=w, **case.options, reduction="sum"))(
+    slopes = jax.jit(jax.grad(lambda w: case.loss(**arguments, weights=w, **case.options, reduction="sum")))(
         jnp.zeros(losses.shape)
     )
     np.testing.assert_allclose(slopes, losses * own, rtol=1e-5, atol=1e-6)
@@ -284,10 +288,13 @@ def _linearized(f, x):
     return value, jax.vmap(push)(basis).reshape(x.shape)
 
 
-TRANSFORMS = {
+EAGER = {
     "plain": lambda f, x: jax.value_and_grad(f)(x),
-    "jit": lambda f, x: jax.jit(jax.value_and_grad(f))(x),
     "jit_inside": lambda f, x: jax.value_and_grad(jax.jit(f))(x),
+    "aot": lambda f, x: jax.jit(jax.value_and_grad(f)).lower(x).compile()(x),
+}
+COMPILED = {
+    "jit": lambda f, x: jax.value_and_grad(f)(x),
     "jacfwd": lambda f, x: (f(x), jax.jacfwd(f)(x)),
     "jacrev": lambda f, x: (f(x), jax.jacrev(f)(x)),
     "linearize": _linearized,
@@ -295,16 +302,25 @@ TRANSFORMS = {
     "while_loop": lambda f, x: (_through_while(f, x), jax.jacfwd(lambda x: _through_while(f, x))(x)),
     "cond": lambda f, x: jax.value_and_grad(lambda x: lax.cond(jnp.sum(x) < np.inf, f, lambda x: jnp.float32(0), x))(x),
     "remat": lambda f, x: jax.value_and_grad(jax.checkpoint(f))(x),
-    "aot": lambda f, x: jax.jit(jax.value_and_grad(f)).lower(x).compile()(x),
-    "eval_shape": lambda f, x: (jax.eval_shape(f, x).dtype == jnp.float32 and f(x), jax.jit(jax.grad(f))(x)),
+    "eval_shape": lambda f, x: (jax.eval_shape(f, x).dtype == jnp.float32 and f(x), jax.grad(f)(x)),
 }
 
 
 @all_cases
-@pytest.mark.parametrize("transform", TRANSFORMS)
-def test_value_and_gradient_through(case, transform):
+@pytest.mark.parametrize("transform", EAGER)
+def test_value_and_gradient_eagerly_through(case, transform):
     p = problem(case)
-    check(TRANSFORMS[transform](lambda x: arrays(case, p.rest)(x, p.rest), jnp.asarray(p.x)), p)
+    check(EAGER[transform](lambda x: arrays(case, p.rest)(x, p.rest), jnp.asarray(p.x)), p)
+
+
+@all_cases
+def test_value_and_gradient_through(case):
+    """All in one program, which compiles once."""
+    p = problem(case)
+    f = lambda x: arrays(case, p.rest)(x, p.rest)  # noqa: E731
+    results = jax.jit(lambda x: {name: run(f, x) for name, run in COMPILED.items()})(p.x)
+    for name, result in results.items():
+        check(result, p, name)
 
 
 @all_cases
@@ -370,15 +386,17 @@ def test_vmap_over_every_argument(case):
     p = problem(case)
     f = lambda x, rest: case.loss(x, **rest, **_rowwise(case), reduction="none")  # noqa: E731
     whole = case.loss(p.x, **p.rest, **case.options, reduction="none")
-    np.testing.assert_allclose(jax.vmap(f)(p.x, p.rest), whole, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(jax.jit(jax.vmap(f))(p.x, p.rest), whole, rtol=1e-6, atol=1e-7)
     for name in ["x", *p.rest]:
         stacked = {key: np.stack([x, x]) if key == name else x for key, x in {"x": p.x, **p.rest}.items()}
         axes = {key: 0 if key == name else None for key in stacked}
-        both = jax.vmap(
-            lambda all_: case.loss(
-                all_["x"], **{k: v for k, v in all_.items() if k != "x"}, **case.options, reduction="none"
-            ),
-            in_axes=(axes,),
+        both = jax.jit(
+            jax.vmap(
+                lambda all_: case.loss(
+                    all_["x"], **{k: v for k, v in all_.items() if k != "x"}, **case.options, reduction="none"
+                ),
+                in_axes=(axes,),
+            )
         )(stacked)
         np.testing.assert_allclose(both, np.stack([whole, whole]), rtol=1e-6, atol=1e-7)
 
@@ -449,7 +467,7 @@ def test_pmap(case):
 
     for mapped in (
         jax.pmap(step, axis_name="data", in_axes=(None, 0, 0)),
-        jax.vmap(step, axis_name="data", in_axes=(None, 0, 0)),
+        jax.jit(jax.vmap(step, axis_name="data", in_axes=(None, 0, 0))),
     ):
         values, gradients = mapped(parameters, *split)
         for value, gradient in zip(values, gradients):
@@ -513,9 +531,8 @@ def test_precision(case, dtype):
     first = next(iter(arguments))
     arguments[first] = np.asarray(jnp.asarray(arguments[first], dtype))
     losses, own = case.expected({**arguments, first: arguments[first].astype(np.float64)})
-    result, gradient = jax.value_and_grad(lambda x: case.loss(**{**arguments, first: x}, **case.options))(
-        jnp.asarray(arguments[first])
-    )
+    f = jax.jit(jax.value_and_grad(lambda x: case.loss(**{**arguments, first: x}, **case.options)))
+    result, gradient = f(jnp.asarray(arguments[first]))
     assert result.dtype == jnp.float32
     assert gradient.dtype == dtype
     np.testing.assert_allclose(result, (losses * own).sum() / own.sum(), rtol=1e-5)
@@ -533,7 +550,7 @@ def test_x64(case, x64):
     }
     for dtype, rtol in ((np.float32, 1e-5), (np.float64, 1e-12)):
         x = p.x.astype(dtype)
-        value, gradient = jax.value_and_grad(lambda x: case.loss(x, **wide, **options))(x)
+        value, gradient = jax.jit(jax.value_and_grad(lambda x: case.loss(x, **wide, **options)))(x)
         assert value.dtype == gradient.dtype == dtype
         np.testing.assert_allclose(value, p.value, rtol=rtol)
         np.testing.assert_allclose(gradient, p.gradient, rtol=1e-4, atol=1e-6)
