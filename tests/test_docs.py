@@ -20,7 +20,8 @@ import jaxloss
 
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
+pages = pytest.mark.parametrize("page", PAGES)
 PUBLIC = [
     name
     for name, value in vars(jaxloss).items()
@@ -140,31 +141,41 @@ def test_docstrings_of_classes(name: str):
     assert all(value.__doc__ for key, value in vars(cls).items() if inspect.isfunction(value) and key[0] != "_")
 
 
-def test_readme_runs():
+@pages
+def test_pages_run(page: str):
     """From top to bottom as a reader would: sessions must give what they show, other blocks must run."""
-    names: dict[str, Any] = {"__name__": "readme"}
+    text = PAGES[page]
+    names: dict[str, Any] = {"__name__": "page"}
     shown = 0
-    for block in re.finditer(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE):
-        code, line = block[1], README.count("\n", 0, block.start(1))
+    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        code, line = block[1], text.count("\n", 0, block.start(1))
         if ">>>" in code:
-            session = doctest.DocTestParser().get_doctest(code, names, "README.md", "README.md", line)
+            session = doctest.DocTestParser().get_doctest(code, names, page, page, line)
             shown += run(session)
             names = session.globs
         else:
-            exec(compile("\n" * line + code, "README.md", "exec"), names)
+            exec(compile("\n" * line + code, page, "exec"), names)
     assert shown > 0
-    assert README.count("```") == 2 * README.count("\n```python\n"), "a block that no test runs"
+    assert text.count("```") == 2 * text.count("\n```python\n"), "a block that no test runs"
 
 
-def test_readme_names_exist():
+@pages
+def test_names_on_pages_exist(page: str):
     modules = {"jaxloss": jaxloss, "optax": optax}
-    for module, name in re.findall(r"\b(jaxloss|optax)\.([a-z]\w*)", README):
+    for module, name in re.findall(r"\b(jaxloss|optax)\.([a-z]\w*)", PAGES[page]):
         assert hasattr(modules[module], name), f"{module}.{name}"
 
 
-def test_readme_links_lead_somewhere():
-    for path in re.findall(r"\]\(([^)]+)\)", README):
-        assert (ROOT / path).is_file(), path
+@pages
+def test_links_on_pages_lead_somewhere(page: str):
+    folder = ROOT if page == "README.md" else ROOT / "docs"
+    for path in re.findall(r"\]\(([^)#]+)\)", PAGES[page]):
+        assert (folder / path).is_file(), path
+
+
+def test_readme_lists_every_loss():
+    table = re.search(r"^## Losses$(.*?)^\|.*?^$", PAGES["README.md"], re.DOTALL | re.MULTILINE)
+    assert table and sorted(re.findall(r"`(\w+)`", table[0])) == sorted(LOSSES)
 
 
 def test_contributing_is_short():
