@@ -236,7 +236,7 @@ def cosine_distance(
     Source: Salton and McGill, *Introduction to Modern Information Retrieval* (1983).
 
     Example:
-      >>> predictions = jnp.array([[1e25, 0.0], [0.0, 1e-25], [-2.0, 0.0], [0.0, 0.0]])
+      >>> predictions = jnp.array([[2.0, 0.0], [0.0, 1e-25], [-2.0, 0.0], [0.0, 0.0]])
       >>> jaxloss.cosine_distance(predictions, jnp.tile(jnp.array([3.0, 0.0]), (4, 1)), reduction="none")
       Array([0., 1., 2., 1.], dtype=float32)
     """
