@@ -11,7 +11,7 @@ from jax import lax
 
 from . import _inputs
 from ._checks import message
-from ._derivatives import with_partials
+from ._derivatives import quotient, with_partials
 from ._jit import jit
 from ._reduction import reduce
 from ._types import Array, ArrayLike, AxisName, EachPositive, Reduction
@@ -115,8 +115,8 @@ def ensemble_crps_loss(
 
 
 @with_partials(
-    lambda e, s: lax.erf(e / s * 0.7071067811865476),
-    lambda e, s: 2 * _normal(e / s) - 0.5641895835477563,
+    lambda e, s: lax.erf(quotient(e, s) * 0.7071067811865476),
+    lambda e, s: 2 * _normal(quotient(e, s)) - 0.5641895835477563,
 )
 def _gaussian_crps(e: Array, s: Array) -> Array:
     z = e / s
@@ -142,7 +142,7 @@ def _ensemble_crps(x: Array, y: Array, axis: int, fair: bool) -> Array:
     one = 1 if fair else 0
     before = jnp.where(middle == left, 0, middle - left) * (below * (below - one))
     after = jnp.where(middle == right, 0, right - middle) * (above * (above - one))
-    inside = jnp.sum((before + after) / (count * (count - one)), axis, keepdims=True)
+    inside = jnp.sum((before + after) / float(count * (count - one)), axis, keepdims=True)
     first, last = lax.slice_in_dim(x, 0, 1, axis=axis), lax.slice_in_dim(x, count - 1, count, axis=axis)
     return inside + jnp.maximum(first - y, 0) + jnp.maximum(y - last, 0)
 
@@ -153,7 +153,7 @@ def _(axis: int, fair: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
     x, y = lax.stop_gradient((x, y))
     count = x.shape[axis]
     toward = jnp.sign(x - y) / count
-    apart = _rank(x, axis) / (count * (count - 1 if fair else count))
+    apart = _rank(x, axis) / float(count * (count - 1 if fair else count))
     change = jnp.sum((toward - apart) * d_x, axis, keepdims=True) - jnp.sum(toward, axis, keepdims=True) * d_y
     return _ensemble_crps(*primals, axis, fair), change
 

@@ -10,7 +10,7 @@ from . import _inputs
 from ._derivatives import absolute, quotient, with_partials
 from ._jit import jit
 from ._reduction import reduce
-from ._special import cauchy, exprel, exprel_slope
+from ._special import cauchy, cauchy_by_b, exprel, exprel_slope
 from ._types import Array, ArrayLike, AxisName, EachPositive, EachShape, Reduction
 
 
@@ -39,7 +39,7 @@ def general_robust_loss(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it when you don't know how heavy the tails are: sweep over ``alpha``, or anneal it downwards. An outlier
-    pulls with the slope :math:`|x|^{\alpha - 1}` and so, below 1, the less the farther it lies. Its noise model, for
+    pulls like :math:`|x|^{\alpha - 1}` and so, below 1, the less the farther it lies. Its noise model, for
     :math:`\alpha \ge 0`, is the generalized distribution of the paper, whose normaliser is not part of the loss: to
     learn ``alpha`` or ``scale`` along with the model, add it, or they run away.
 
@@ -105,8 +105,8 @@ def _barron_by_alpha(x: Array, alpha: Array) -> Array:
     alpha, width, side, log, power = _shape(x, alpha)
     far = jnp.abs(alpha - 2) >= 0.5
     t = jnp.where(far, alpha / width * log, 0)
-    share = 1 - 1 / (1 + jnp.square(x) / width)
-    away = side * (value / width - 0.5 * jnp.exp(t) * share) + log * log / width * exprel_slope(t)
+    whole = 2 * log / width
+    away = side * (jnp.exp(t) * cauchy_by_b(x, width) - 0.5 * whole * whole * exprel_slope(t))
     square = x * power * x
     near = (width * power + square) * log / width - 0.5 * square - value + side * jnp.expm1(side * log)
     slope = jnp.where(far, away, near / jnp.where(far, 1, alpha))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 
 from . import _inputs
@@ -144,9 +145,7 @@ def negative_binomial_nll_loss(
     predictions = _inputs.valid("predictions", predictions, "[0, inf)")
     labels = _inputs.valid("labels", labels, "[0, inf)")
     dispersion = _inputs.parameter("dispersion", dispersion, "[0, inf)", mask, predictions)
-    log = jnp.log1p(dispersion * predictions)
-    losses = predictions * log1prel(dispersion * predictions) + labels * log - xlogy(labels, predictions)
-    losses = losses - _log_rising(labels, dispersion)
+    losses = _negative_binomial(predictions, labels, dispersion) - _log_rising(labels, dispersion)
     if full:
         losses = losses + log_factorial(labels)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -249,7 +248,7 @@ def tweedie_deviance_loss(
     """
     predictions, labels = _inputs.elementwise(mask, harmless=1.0, predictions=predictions, labels=labels)
     power = _inputs.parameter("power", power, "(-inf, inf)", mask, predictions)
-    fits = ((predictions > 0) | (power == 0)) & jnp.isfinite(predictions)
+    fits = ((predictions > 0) | (power == 0)) & jnp.isfinite(predictions + power)
     report("predictions", predictions, fits, "be above 0, any number where power is 0")
     least = (labels > 0) | ((labels == 0) & (power < 2)) | ((labels < 0) & (power <= 0))
     report("labels", labels, least, "be above 0 for a power of 2 or more, at least 0 between 0 and 2")
@@ -259,7 +258,23 @@ def tweedie_deviance_loss(
 
 @with_partials(lambda z, y: jnp.exp(z) - y, lambda z, y: -z)
 def _poisson_nll(z: Array, y: Array) -> Array:
-    return jnp.exp(z) - jnp.where(y == 0, 0, y * z)
+    return jnp.where(z == jnp.inf, jnp.inf, jnp.exp(z) - jnp.where(y == 0, 0, y * z))
+
+
+def _negative_binomial_by_dispersion(p: Array, y: Array, a: Array) -> Array:
+    """Of ``p * log1prel(a * p) + y * log1p(a * p)``."""
+    bend = jax.jvp(log1prel, (a * p,), (jnp.ones_like(a * p),))[1]
+    return p * (p * bend) + quotient(y * p, 1 + a * p)
+
+
+@with_partials(
+    lambda p, y, a: (1 - quotient(y, jnp.where((y == 0) & (p == 0), 1, p))) / (1 + a * p),
+    lambda p, y, a: jnp.log1p(a * p) - jnp.log(p),
+    _negative_binomial_by_dispersion,
+)
+def _negative_binomial(p: Array, y: Array, a: Array) -> Array:
+    """What depends on the mean: the derivative in it, written out, doesn't cancel."""
+    return p * log1prel(a * p) + y * jnp.log1p(a * p) - xlogy(y, p)
 
 
 def _log_rising(y: Array, a: Array) -> Array:
@@ -298,13 +313,16 @@ def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
     return jnp.where(y > 0, inside, _tweedie_edge(p, y, power)[2])
 
 
-@with_partials(
-    lambda p, y, power: 2 * (p - y) * p**-power,
-    lambda p, y, power: jnp.where(
-        power == 0, 2 * (y - p), 2 * p ** (1 - power) * _box_cox(1 - power, _log_ratio(p, y))
-    ),
-    _tweedie_by_power,
-)
+def _tweedie_slope(p: Array, y: Array, power: Array) -> Array:
+    base = jnp.where(power == 0, 1, p)
+    return 2 * ((p - y) * (1 / base)) * base ** (1 - power)
+
+
+def _tweedie_by_label(p: Array, y: Array, power: Array) -> Array:
+    return jnp.where(power == 0, 2 * (y - p), 2 * p ** (1 - power) * _box_cox(1 - power, _log_ratio(p, y)))
+
+
+@with_partials(_tweedie_slope, _tweedie_by_label, _tweedie_by_power)
 def _tweedie(p: Array, y: Array, power: Array) -> Array:
     """Twice p^(2 - power) times the integral of (r - s) s^-power from 1 to r = y / p."""
     log = _log_ratio(p, y)
@@ -317,9 +335,9 @@ def _tweedie(p: Array, y: Array, power: Array) -> Array:
         total += partial * terms / factorial
         partial, terms = 1 + b * partial, terms * x
     series = 2 * p**b * x * x * total
-    low = jnp.exp(log) * _box_cox(a, log) - _box_cox(b, log)  # scaled by the larger of the two
-    high = _box_cox(b, -log) - _box_cox(a, -log)
-    direct = 2 * jnp.maximum(p, y) ** b * jnp.where(y < p, low, high)
+    by_p = (y < p) == (b > 0)  # scaled by the one whose power is the larger
+    own = jnp.exp(log) * _box_cox(a, log) - _box_cox(b, log)
+    direct = 2 * jnp.where(by_p, p, y) ** b * jnp.where(by_p, own, _box_cox(b, -log) - _box_cox(a, -log))
     first, second, _ = _tweedie_edge(p, y, power)
     general = jnp.where(y > 0, jnp.where(near, series, direct), first + second)
     return jnp.where(power == 0, jnp.square(p - y), general)

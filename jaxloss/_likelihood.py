@@ -53,7 +53,7 @@ def gaussian_nll_loss(
 
     The gradient of the variance is taken as if it were :math:`v`, so one below ``eps`` still learns, as in PyTorch.
     With ``beta``, each loss is multiplied by :math:`v^\beta`, which is held constant: at 1 the gradient in the
-    predictions is that of `mse_loss` whatever the variance, at 0 that of the likelihood.
+    predictions is half that of `mse_loss` whatever the variance, at 0 that of the likelihood.
 
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
@@ -259,8 +259,10 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     logits, errors, scales = primals
     d_logits, d_errors, d_scales = tangents
     shares = jax.nn.softmax(logits + _component(errors, scales), -1)
-    pull = quotient(shares * quotient(errors, scales), scales)
-    widen = quotient(shares, scales) - pull * quotient(errors, scales)
+    largest = jnp.finfo(errors.dtype).max
+    z = jnp.clip(quotient(errors, scales), -largest, largest)
+    pull = quotient(shares * z, scales)
+    widen = quotient(shares, scales) - pull * z
     slopes = (jax.nn.softmax(logits, -1) - shares) * d_logits + pull * d_errors + widen * d_scales
     return _mixture_nll(*primals), jnp.sum(slopes, -1)
 

@@ -34,7 +34,7 @@ def _(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def cosine_distance(a: Array, b: Array, axes: Axes) -> Array:
+def one_minus_cosine(a: Array, b: Array, axes: Axes) -> Array:
     """``1 - cos``, with the axes kept at size 1: from the difference of the unit vectors, which keeps small angles.
 
     1 with derivative 0 where a vector is 0.
@@ -46,7 +46,7 @@ def cosine_distance(a: Array, b: Array, axes: Axes) -> Array:
 
 def _cosine_rule(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     a, b = primals
-    distance = cosine_distance(a, b, axes)
+    distance = one_minus_cosine(a, b, axes)
     change = jnp.zeros_like(distance)
     for x, other, d_x in ((a, b, tangents[0]), (b, a, tangents[1])):
         if not isinstance(d_x, SymbolicZero):
@@ -56,19 +56,20 @@ def _cosine_rule(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]
     return distance, change
 
 
-cosine_distance.defjvp(_cosine_rule, symbolic_zeros=True)
+one_minus_cosine.defjvp(_cosine_rule, symbolic_zeros=True)
 
 
 def _reciprocal(x: Array, axes: Axes) -> Array:
-    """1 over the norm; 0 for 0, NaN for a vector without a direction."""
-    _, scale, squares = _parts(x, axes)
-    known = (squares > 0) & (squares < jnp.inf)
-    return jnp.where(known, lax.rsqrt(jnp.where(known, squares, 1)) / scale, jnp.where(squares == 0, 0, jnp.nan))
+    """1 over the norm; 0 for 0 and for what is too short to tell, NaN for a vector without a direction."""
+    top, scale, squares = _parts(x, axes)
+    zero = top < jnp.finfo(x.dtype).tiny
+    known = ~zero & (squares < jnp.inf)
+    return jnp.where(known, lax.rsqrt(jnp.where(known, squares, 1)) / scale, jnp.where(zero, 0, jnp.nan))
 
 
 def _parts(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
     """The largest entry, a number of its size whose reciprocal is one too, and the sum of squares over that."""
     info = jnp.finfo(x.dtype)
     top = lax.stop_gradient(jnp.max(jnp.abs(x), axes, keepdims=True, initial=0))
-    scale = jnp.clip(top, info.tiny, info.max / 4)
+    scale = jnp.clip(top, info.tiny / info.eps, info.max / 4)
     return top, scale, jnp.sum(jnp.square(x * (1 / scale)), axes, keepdims=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from . import _inputs
-from ._derivatives import with_partials
+from ._derivatives import times, with_partials
 from ._jit import jit
 from ._reduction import reduce
 from ._regression import smooth_l1
@@ -111,11 +111,13 @@ def expectile_loss(
     predictions, labels = _inputs.elementwise(mask, predictions=predictions, labels=labels)
     expectile = _inputs.parameter("expectile", expectile, "[0, 1]", mask, predictions)
     error = predictions - labels
-    losses = _asymmetric(error, expectile) * jnp.square(error)
+    losses = times(_asymmetric(error, expectile), jnp.square(error))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@with_partials(lambda error, share: _asymmetric(error, share) * jnp.sign(error), lambda error, share: -error)
+@with_partials(
+    lambda error, share: _asymmetric(error, share) * jnp.sign(error), lambda error, share: -error + 0 * share
+)
 def _pinball(error: Array, share: Array) -> Array:
     return jnp.maximum((1 - share) * error, -share * error)
 

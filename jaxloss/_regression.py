@@ -274,7 +274,7 @@ def _huber(error: Array, delta: Array) -> Array:
 
 
 def _smooth_sign(error: Array, beta: Array) -> Array:
-    return jnp.where(jnp.abs(error) < beta, error / jnp.where(beta == 0, 1, beta), jnp.sign(error))
+    return jnp.where(jnp.abs(error) < beta, quotient(error, jnp.where(beta == 0, 1, beta)), jnp.sign(error) + 0 * beta)
 
 
 @with_partials(_smooth_sign, lambda error, beta: -0.5 * jnp.square(_smooth_sign(error, beta)))

@@ -32,10 +32,10 @@ def mape_loss(
 
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
-    Choose it when an error of one in ten is as bad as of ten in a hundred and no label is near 0. The best constant is
-    a median weighted toward small labels, so it predicts low. Its noise model is the Laplace distribution with a scale
-    that grows with the label. An outlier pulls with :math:`1 / |y|`: a wrong label that is large hardly at all, one
-    that is small very hard.
+    Choose it when an error of one in ten is as bad as of ten in a hundred and no label is near 0. It is `l1_loss` with
+    the weights :math:`1 / |y|`, and so has no noise model of its own: the best constant is a median weighted toward
+    small labels, which predicts low. An outlier pulls with :math:`1 / |y|`: a wrong label that is large hardly at all,
+    one that is small very hard.
 
     Args:
       predictions: floating point, any shape.
@@ -124,7 +124,8 @@ def msle_loss(
 
     Choose it for amounts that span orders of magnitude and may be 0: it is about the squared relative error for large
     labels, and charges predictions that are too low more. Its noise model is the log-normal distribution of :math:`1 +
-    y`. An outlier above pulls with :math:`2 \log(p / y) / p`, ever less; one below ever harder.
+    y`. An outlier pulls with :math:`2 \log \frac{1 + y}{1 + p} / (1 + p)`, so like the logarithm of its size, without
+    bound.
 
     Args:
       predictions: floating point above -1, any shape. (Keras clamps what is negative, and so has no gradient there.)
@@ -167,9 +168,9 @@ def relative_l2_loss(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it for fields of very different size, as neural operators do: every example counts alike. Its noise model is
-    a Gaussian per example with a scale in proportion to the label's norm. The gradient of an example is a vector of
-    length :math:`1 / \lVert y \rVert`, however far off the prediction is, so an outlying example pulls no harder than
-    others of its norm. At zero error the gradient is 0.
+    a spherical Laplace distribution per example, with a scale in proportion to the label's norm. The gradient of an
+    example is a vector of length :math:`1 / \lVert y \rVert`, however far off the prediction is, so an outlying example
+    pulls no harder than others of its norm. At zero error the gradient is 0.
 
     Args:
       predictions: floating point, any shape with ``axis``.
@@ -241,7 +242,7 @@ def cosine_distance(
       Array([0., 1., 2., 1.], dtype=float32)
     """
     (predictions, labels), axes = _inputs.vectors(mask, axis=axis, predictions=predictions, labels=labels)
-    losses = jnp.squeeze(_norm.cosine_distance(predictions, labels, axes), axes)
+    losses = jnp.squeeze(_norm.one_minus_cosine(predictions, labels, axes), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

@@ -51,7 +51,8 @@ def log1prel(u: Array) -> Array:
     return jnp.where(u == 0, 1, jnp.log1p(u) / jnp.where(u == 0, 1, u))
 
 
-@with_partials(lambda a, b: (a - b) / b / a, lambda a, b: -(a - b) / b / b)
+# Times the reciprocal: XLA joins two divisions in a row, and the product of small numbers is 0.
+@with_partials(lambda a, b: (a - b) / b * (1 / a), lambda a, b: (b - a) / b * (1 / b))
 def itakura_saito(a: Array, b: Array) -> Array:
     """``a / b - 1 - log(a / b)`` of positive numbers: at least 0, and 0 where they are equal."""
     t = (a - b) / b
@@ -61,7 +62,13 @@ def itakura_saito(a: Array, b: Array) -> Array:
     return jnp.where(near, near_t * log1p_deficit(near_t), t - log)
 
 
-def _cauchy_by_b(x: Array, b: Array) -> Array:
+def _cauchy_by_x(x: Array, b: Array) -> Array:
+    far = jnp.abs(x) > 1e6 * jnp.sqrt(b)  # and so the square may overflow
+    near_x, far_x = jnp.where(far, 0, x), jnp.where(far, x, 1)
+    return jnp.where(far, b * (1 / far_x), near_x / (1 + jnp.square(near_x) / b))
+
+
+def cauchy_by_b(x: Array, b: Array) -> Array:
     u = jnp.square(x) / b
     near = jnp.minimum(u, 1)
     return jnp.where(
@@ -69,7 +76,7 @@ def _cauchy_by_b(x: Array, b: Array) -> Array:
     )
 
 
-@with_partials(lambda x, b: x / (1 + jnp.square(x) / b), _cauchy_by_b)
+@with_partials(_cauchy_by_x, cauchy_by_b)
 def cauchy(x: Array, b: Array) -> Array:
     """``b / 2 * log1p(x**2 / b)``, also where the square overflows."""
     u = jnp.square(x) / b
@@ -77,7 +84,7 @@ def cauchy(x: Array, b: Array) -> Array:
     return jnp.where(u < 1, 0.5 * jnp.square(x) * log1prel(jnp.minimum(u, 1)), b * far)
 
 
-@with_partials(lambda y, x: jnp.log(x), lambda y, x: jnp.where(y == 0, 0, y / x))
+@with_partials(lambda y, x: jnp.log(x), lambda y, x: y / jnp.where((y == 0) & (x == 0), 1, x))
 def xlogy(y: Array, x: Array) -> Array:
     """``y * log(x)``, 0 where `y` is."""
     return jnp.where(y == 0, 0, y * jnp.log(x))

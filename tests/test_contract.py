@@ -404,7 +404,7 @@ def test_vmap_over_every_argument(case):
 def _rowwise(case: Case) -> dict[str, Any]:
     """The options for one row of the batch: a class axis counted from the front moves."""
     axis = case.options.get("axis", -1)
-    return case.options | ({"axis": axis - 1} if axis > 0 else {})
+    return case.options | ({"axis": axis - 1} if isinstance(axis, int) and axis > 0 else {})
 
 
 @all_cases

@@ -733,3 +733,90 @@ def test_cross_entropy_never_holds_a_one_hot(options):
     assert ours <= temporaries(jax.value_and_grad(dense), logits, labels) / 2
     if "label_smoothing" not in options:  # whose gradient is a second term of the logits' size
         assert ours < size / 100
+
+
+# --- what a review found ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mean", "count", "dispersion"),
+    [(100, 200, 1e6), (1e5, 1.01e5, 0.1), (1e5, 1.1e5, 1), (1, 1, 0.5), (1e33, 2, 1e6), (0.5, 3, 0)],
+)
+def test_slope_of_a_negative_binomial_does_not_cancel(mean, count, dispersion):
+    m, y, a = (np.float64(np.float32(x)) for x in (mean, count, dispersion))
+    slope = jax.grad(lambda p: binomial(p, jnp.float32(count), dispersion=dispersion))(jnp.float32(mean))
+    close(slope, (1 - y / m) / (1 + a * m), rtol=1e-5, atol=1e-37)
+
+
+def test_slope_of_general_robust_loss_in_alpha_for_small_errors():
+    for x, alpha in ((0.1, 1.0), (0.1, -2.0), (0.3, 0.0), (1.0, 4.0)):
+        b = np.longdouble(abs(alpha - 2))
+        u = (np.linspace(0, np.longdouble(np.float32(x)), 20001)) ** 2 / b
+        y = np.sqrt(u * b)
+        terms = (
+            0.5 * y * (1 + u) ** np.longdouble(alpha / 2 - 1) * (np.log1p(u) - u / (1 + u))
+        )  # d/d alpha of the slope
+        expected = ((terms[1:] + terms[:-1]) / 2 * np.diff(y)).sum()
+        close(jax.grad(lambda a, x=x: robust(jnp.float32(x), 0.0, alpha=a))(alpha), float(expected), rtol=5e-4)
+
+
+def test_tweedie_of_a_vanishing_mean():
+    slope = jax.grad(lambda z: tweedie(jnp.exp(z), jnp.float32(0), power=1.5))(-60.0)
+    close(slope, 2 * np.exp(-30.0))
+    assert jax.grad(lambda p: tweedie(p, jnp.float32(1e-30), power=1.5))(1e-30) == 0
+
+
+@pytest.mark.parametrize(("p", "y", "power", "value"), [(1e4, 1e-6, 5, 5e17 / 3), (1e-5, 1e6, 5, 5e25)])
+def test_tweedie_of_large_powers(p, y, power, value):
+    close(tweedie(jnp.float32(p), jnp.float32(y), power=power), value, rtol=1e-4)
+
+
+def test_gamma_of_small_equal_numbers():
+    for size in (1e-19, 1e-30):
+        slopes = jax.jit(jax.grad(jaxloss.gamma_nll_loss, (0, 1)))(
+            jnp.float32(size), jnp.float32(size), concentration=1.0
+        )
+        assert slopes == (0, 0)
+
+
+def test_far_outliers_of_student_t():
+    f = lambda p, s: jaxloss.student_t_nll_loss(p, jnp.float32(0), scale=s, df=3.0)  # noqa: E731
+    close(jax.grad(f)(1e20, 1.0), 4e-20)
+    close(jax.grad(f, 1)(1e18, 1e-10), -3e10)
+
+
+def test_expectiles_at_the_ends():
+    large = jnp.array([1e30, -1e30])
+    losses = jaxloss.expectile_loss(large, jnp.zeros(2), expectile=jnp.array([1.0, 0.0]), reduction="none")
+    assert not np.any(losses)
+
+
+def test_an_infinite_log_rate_costs_infinity():
+    assert jax.jit(poisson)(jnp.float32(jnp.inf), jnp.float32(1)) == np.inf
+
+
+def test_many_members():
+    """More pairs than an int32 counts."""
+    members = jnp.linspace(0, 1, 50_000)[None]
+    value, slopes = jax.value_and_grad(jaxloss.ensemble_crps_loss)(members, jnp.array([0.5]))
+    close(value, 1 / 12, rtol=1e-3)
+    assert np.all(np.isfinite(slopes))
+
+
+@pytest.mark.parametrize("derive", [jax.hessian, lambda f: jax.jacrev(jax.grad(f))])
+def test_second_derivatives_at_no_count(derive):
+    rate = lambda p: poisson(p, jnp.float32(0), log_input=False)  # noqa: E731
+    assert derive(rate)(0.0) == 0
+    close(derive(lambda p: binomial(p, jnp.float32(0), dispersion=0.5))(0.0), -0.5)
+
+
+def test_bad_parameters_spoil_the_gradient():
+    x = jnp.full(2, 1.0)
+    for loss, options in (
+        (jaxloss.smooth_l1_loss, {"beta": jnp.array([-1.0, 1.0])}),
+        (jaxloss.quantile_loss, {"huber_delta": jnp.array([-1.0, 1.0])}),
+        (jaxloss.quantile_loss, {"quantile": jnp.array([1.5, 0.5])}),
+        (tweedie, {"power": jnp.array([jnp.inf, 1.0])}),
+    ):
+        gradient = jax.grad(lambda p, f=loss, o=options: f(p, 0.5 * x, **o, reduction="sum"))(x)
+        np.testing.assert_array_equal(np.isnan(gradient), [True, False])
