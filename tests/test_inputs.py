@@ -117,6 +117,40 @@ MESSAGES = {
         lambda: ce(LOGITS, LABELS, axis=jnp.array(1)),
         "cross_entropy: axis must be a plain value or a tuple of them, got an array",
     ),
+    "delta of 0": (lambda: jaxloss.huber_loss(X, Y, delta=0), "huber_loss: delta must lie in (0, inf), got 0"),
+    "one delta a row": (
+        lambda: jaxloss.huber_loss(X, Y, delta=np.ones(4, f32)),
+        "huber_loss: delta must be a scalar or match the predictions, of shape (4, 3), axis by axis (each dimension "
+        "equal or 1), got shape (4,); reshape it to (4, 1)",
+    ),
+    "variance forgotten": (
+        lambda: jaxloss.gaussian_nll_loss(X, Y),
+        "gaussian_nll_loss: missing a required argument: 'variance'",
+    ),
+    "variance by position": (
+        lambda: jaxloss.gaussian_nll_loss(X, Y, None, None, X),
+        "gaussian_nll_loss: too many positional arguments",
+    ),
+    "unknown full": (
+        lambda: jaxloss.poisson_nll_loss(X, Y, full="exact"),
+        "poisson_nll_loss: full must be a bool or 'stirling', got 'exact'",
+    ),
+    "axis of vectors": (
+        lambda: jaxloss.cosine_distance(X, Y, axis=2),
+        "cosine_distance: axis must be an axis of predictions, of shape (4, 3), got 2",
+    ),
+    "axis of vectors by name": (
+        lambda: jaxloss.cosine_distance(X, Y, axis="features"),
+        "cosine_distance: axis must be an integer or a tuple of them, got 'features'",
+    ),
+    "axis twice": (
+        lambda: jaxloss.relative_l2_loss(X, Y, axis=(1, -1)),
+        "relative_l2_loss: axis must name at least one axis, and each only once, got (1, -1)",
+    ),
+    "labels of an ensemble": (
+        lambda: jaxloss.ensemble_crps_loss(X, Y),
+        "ensemble_crps_loss: labels must have the shape of predictions without axis -1, (4,), got (4, 3)",
+    ),
     "no class": (
         lambda: ce(np.zeros((4, 0), f32), LABELS),
         "cross_entropy: logits must have at least one class, got shape (4, 0) with axis=-1",
