@@ -71,5 +71,7 @@ def _parts(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
     """The largest entry, a number of its size whose reciprocal is one too, and the sum of squares over that."""
     info = jnp.finfo(x.dtype)
     top = lax.stop_gradient(jnp.max(jnp.abs(x), axes, keepdims=True, initial=0))
-    scale = jnp.clip(top, info.tiny / info.eps, info.max / 4)
+    # The barrier: where `x` is a constant XLA would divide its square by that of the scale, 0 by 0.
+    scale = jnp.where(top < info.tiny, 1, jnp.clip(top, info.tiny / info.eps, info.max / 4))
+    scale = lax.optimization_barrier(scale)
     return top, scale, jnp.sum(jnp.square(x * (1 / scale)), axes, keepdims=True)

@@ -18,6 +18,7 @@ from .cases import CASES, log_normalizer, one_hot
 
 special: Any = scipy.special
 stats: Any = scipy.stats
+f32 = np.float32
 F32, BF16, F16 = jnp.float32, jnp.bfloat16, jnp.float16
 dtypes = pytest.mark.parametrize("dtype", [F32, BF16, F16], ids=lambda dtype: dtype.__name__)
 all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -490,6 +491,15 @@ def test_zero_vectors():
         ValueError, match=r"labels must have a norm above 0 unless epsilon is given, got 0.0 at index \(0,"
     ):
         jaxloss.checked(jaxloss.relative_l2_loss)(some, zero)
+
+
+def test_zero_vectors_that_are_constants():
+    zero, some = np.zeros((2, 3), np.float32), np.ones((2, 3), np.float32)
+    assert jax.jit(lambda: jaxloss.relative_l2_loss(some, some))() == 0
+    assert jax.jit(lambda: jaxloss.relative_l2_loss(zero, zero, epsilon=1.0))() == 0
+    assert jax.jit(lambda: jaxloss.cosine_distance(zero, some))() == 1
+    for size in (1e-25, 1e25):
+        close(jax.jit(lambda size=size: jaxloss.relative_l2_loss(1.5 * some * f32(size), some * f32(size)))(), 0.5)
 
 
 def test_infinite_entries_of_vectors():
