@@ -59,7 +59,7 @@ def members(mask: ArrayLike | None, *, axis: int, **inputs: ArrayLike) -> tuple[
     """Several of the first input along `axis` for each of the second, which gets that axis at size 1."""
     (name, lead), (other, x) = inputs.items()
     lead = floating(name, lead)
-    (place,) = _axes(axis, name, lead)
+    place = _one_axis(axis, name, lead, f"reshape {name} so that they lie on one axis")
     x = array(other, x).astype(lead.dtype)
     rows = lead.shape[:place] + lead.shape[place + 1 :]
     if x.shape != rows:
@@ -69,6 +69,12 @@ def members(mask: ArrayLike | None, *, axis: int, **inputs: ArrayLike) -> tuple[
         )
     lead, x = _clear_rows(mask, (place,), 0.0, lead, jnp.expand_dims(x, place))
     return lead, x, place
+
+
+def _one_axis(axis: Axes, name: str, x: Array, hint: str) -> int:
+    if isinstance(axis, tuple):
+        raise TypeError(message(f"axis must be one integer, got {axis!r}; {hint}"))
+    return _axes(axis, name, x)[0]
 
 
 def _axes(axis: Axes, name: str, x: Array) -> tuple[int, ...]:
@@ -167,11 +173,7 @@ def classes(
 
 
 def class_axis(axis: int, name: str, scores: Array) -> int:
-    if isinstance(axis, tuple):
-        raise TypeError(
-            message(f"axis must be one integer, got {axis!r}; reshape {name} so that the classes lie on one axis")
-        )
-    (place,) = _axes(axis, name, scores)
+    place = _one_axis(axis, name, scores, f"reshape {name} so that the classes lie on one axis")
     if scores.shape[place] == 0:
         raise ValueError(message(f"{name} must have at least one class, got shape {scores.shape} with axis={axis}"))
     return place

@@ -147,6 +147,10 @@ MESSAGES = {
         lambda: jaxloss.relative_l2_loss(X, Y, axis=(1, -1)),
         "relative_l2_loss: axis must name at least one axis, and each only once, got (1, -1)",
     ),
+    "two axes of members": (
+        lambda: jaxloss.ensemble_crps_loss(X[None], Y[0, :1], axis=(1, 2)),
+        "ensemble_crps_loss: axis must be one integer, got (1, 2); reshape predictions so that they lie on one axis",
+    ),
     "labels of an ensemble": (
         lambda: jaxloss.ensemble_crps_loss(X, Y),
         "ensemble_crps_loss: labels must have the shape of predictions without axis -1, (4,), got (4, 3)",
