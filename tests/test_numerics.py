@@ -830,3 +830,33 @@ def test_bad_parameters_spoil_the_gradient():
     ):
         gradient = jax.grad(lambda p, f=loss, o=options: f(p, 0.5 * x, **o, reduction="sum"))(x)
         np.testing.assert_array_equal(np.isnan(gradient), [True, False])
+
+
+# --- derivatives in what isn't predicted, and masks of whole vectors ----------------------------------------------
+
+
+def test_slopes_in_labels_and_scales():
+    labels = jnp.array([0.5, 2.0, 2.001, 30.0])
+    slope = jax.vmap(jax.grad(lambda y: tweedie(jnp.float32(2), y, power=1.5)))(labels)
+    y = np.asarray(labels, np.float64)
+    close(slope, 2 * (y**-0.5 - 2**-0.5) / -0.5, rtol=1e-5, atol=1e-7)
+    for error, scale in ((3.0, 4.0), (4.0, 3.0), (-1e30, 1.0), (0.0, 2.0)):
+        slope = jax.grad(lambda s, e=error: jaxloss.charbonnier_loss(e, 0.0, scale=s))(scale)
+        close(slope, scale / np.hypot(error, scale))
+
+
+def test_masked_vectors_leave_no_trace():
+    rng = np.random.default_rng(0)
+    x, y = (jnp.asarray(rng.normal(size=(3, 4)), F32) for _ in range(2))
+    dirty, mask = x.at[1].set(jnp.nan), jnp.array([True, False, True])
+    for loss in (jaxloss.cosine_distance, jaxloss.relative_l2_loss):
+        kept = jax.value_and_grad(loss)(x[::2], y[::2])
+        value, gradient = jax.value_and_grad(lambda x, f=loss: f(x, y, mask=mask))(dirty)
+        close(value, kept[0])
+        close(gradient[::2], kept[1])
+        assert not np.any(gradient[1])
+    members = jaxloss.ensemble_crps_loss(dirty, y[:, 0], mask=mask)
+    close(members, jaxloss.ensemble_crps_loss(x[::2], y[::2, 0]))
+    options = {"means": jnp.where(mask[:, None], y, jnp.inf), "scales": jnp.float32(1)}
+    found = jaxloss.gaussian_mixture_nll_loss(dirty, y[:, 0], mask=mask, **options)
+    close(found, jaxloss.gaussian_mixture_nll_loss(x[::2], y[::2, 0], means=y[::2], scales=1.0))
