@@ -386,7 +386,9 @@ def test_vmap_over_every_argument(case):
     p = problem(case)
     f = lambda x, rest: case.loss(x, **rest, **_rowwise(case), reduction="none")  # noqa: E731
     whole = case.loss(p.x, **p.rest, **case.options, reduction="none")
-    np.testing.assert_allclose(jax.jit(jax.vmap(f))(p.x, p.rest), whole, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(
+        jax.jit(jax.vmap(f))(p.x, p.rest), whole, rtol=5e-6, atol=1e-6
+    )  # another program rounds otherwise
     for name in ["x", *p.rest]:
         stacked = {key: np.stack([x, x]) if key == name else x for key, x in {"x": p.x, **p.rest}.items()}
         axes = {key: 0 if key == name else None for key in stacked}
@@ -398,7 +400,7 @@ def test_vmap_over_every_argument(case):
                 in_axes=(axes,),
             )
         )(stacked)
-        np.testing.assert_allclose(both, np.stack([whole, whole]), rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(both, np.stack([whole, whole]), rtol=5e-6, atol=1e-6)
 
 
 def _rowwise(case: Case) -> dict[str, Any]:
