@@ -11,6 +11,17 @@ from ._crps import (
     ensemble_crps_loss as ensemble_crps_loss,
     gaussian_crps_loss as gaussian_crps_loss,
 )
+from ._distance import (
+    hellinger_distance as hellinger_distance,
+    total_variation_distance as total_variation_distance,
+    wasserstein_distance as wasserstein_distance,
+)
+from ._divergence import (
+    generalized_kl_divergence as generalized_kl_divergence,
+    js_divergence as js_divergence,
+    kl_divergence as kl_divergence,
+    reverse_kl_divergence as reverse_kl_divergence,
+)
 from ._general_robust import general_robust_loss as general_robust_loss
 from ._glm import (
     gamma_nll_loss as gamma_nll_loss,
@@ -23,6 +34,10 @@ from ._likelihood import (
     gaussian_nll_loss as gaussian_nll_loss,
     laplace_nll_loss as laplace_nll_loss,
     student_t_nll_loss as student_t_nll_loss,
+)
+from ._parametric import (
+    distillation_loss as distillation_loss,
+    gaussian_kl_divergence as gaussian_kl_divergence,
 )
 from ._quantile import (
     expectile_loss as expectile_loss,
@@ -47,6 +62,7 @@ from ._relative import (
     relative_l2_loss as relative_l2_loss,
     smape_loss as smape_loss,
 )
+from ._renyi import renyi_divergence as renyi_divergence
 
 
 __version__ = "0.1.0"

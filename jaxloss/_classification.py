@@ -70,7 +70,7 @@ def nll_loss(
         report("log_probs", log_probs, fits, "be at most 0")
         doubt = doubt + nan_unless(_inputs.at(log_probs, labels, axis) <= 0, log_probs.dtype)
         losses = -jnp.squeeze(_label_entry(log_probs, labels, doubt, axis), axis)
-    weights = _weigh_classes(weights, class_weights, labels, mask, axis, losses, log_probs.shape[axis])
+    weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, log_probs.shape[axis])
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -168,7 +168,7 @@ def binary_cross_entropy_with_logits(
     positive = jnp.ones((), logits.dtype)
     if pos_weight is not None:
         positive = _inputs.over_classes("pos_weight", pos_weight, logits, logits.ndim - 1)
-    losses = _binary_cross_entropy_with_logits(logits, labels, positive)
+    losses = binary_nll(logits, labels, positive)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -252,11 +252,11 @@ def cross_entropy(
         absent = (z_loss == 0) & jnp.isinf(jnp.square(normalizer))  # cleared before the square, whose slope is infinite
         losses = losses + z_loss * jnp.square(jnp.where(absent, 0, normalizer))
     losses = jnp.squeeze(losses, axis)
-    weights = _weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
+    weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def _weigh_classes(
+def weigh_classes(
     weights: ArrayLike | None,
     class_weights: ArrayLike | None,
     labels: Array,
@@ -318,7 +318,7 @@ def _binary_cross_entropy(p: Array, y: Array, least: Array) -> Array:
     lambda z, y, w: w * jax.nn.softplus(-z) - jax.nn.softplus(z),
     lambda z, y, w: times(y, jax.nn.softplus(-z)),
 )
-def _binary_cross_entropy_with_logits(z: Array, y: Array, w: Array) -> Array:
+def binary_nll(z: Array, y: Array, w: Array) -> Array:
     """Nothing here is subtracted, so a confident loss keeps its relative accuracy."""
     negative, positive = 1 - y, w * y
     far = times(negative, jnp.maximum(z, 0)) + times(positive, jnp.maximum(-z, 0))

@@ -23,15 +23,15 @@ from ._types import Array
 def hard_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
     """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
     log_normalizer = jnp.log1p(_excess(z, top, axis))
-    return _minus_log(log_normalizer, _below(_inputs.at(z, labels, axis), top)), log_normalizer
+    return _minus_log(log_normalizer, below(_inputs.at(z, labels, axis), top)), log_normalizer
 
 
 @hard_nll.defjvp
 def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Any, Any]:
     z, top, labels = primals
-    x = _below(_inputs.at(z, labels, axis), top)
+    x = below(_inputs.at(z, labels, axis), top)
     is_label = _inputs.is_label(z, labels, axis)
-    exp = jnp.where(is_label, 0, jnp.exp(_below(z, top)))
+    exp = jnp.where(is_label, 0, jnp.exp(below(z, top)))
     others = jnp.sum(exp, axis, keepdims=True)
     scale = _reciprocal(others + jnp.exp(x))
     log_normalizer = jnp.log1p(others + jnp.expm1(x))
@@ -45,13 +45,13 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
 def soft_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
     """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
     log_normalizer = jnp.log1p(_excess(z, top, axis))
-    return _expected(labels, _below(z, top), log_normalizer, axis), log_normalizer
+    return _expected(labels, below(z, top), log_normalizer, axis), log_normalizer
 
 
 def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     z, top, labels = primals
     d_z, _, d_labels = tangents
-    x = _below(z, top)
+    x = below(z, top)
     exp = jnp.exp(x)
     is_top = x == 0
     rest = jnp.sum(jnp.where(is_top, 0, exp), axis, keepdims=True)
@@ -85,7 +85,7 @@ def _excess(z: Array, top: Array, axis: int) -> Array:
     return jnp.where((total < 1.5) & (top < jnp.finfo(z.dtype).max), rest, total - 1)
 
 
-def _below(z: Array, top: Array) -> Array:
+def below(z: Array, top: Array) -> Array:
     """How far logits lie below the largest; infinitely far below an infinite one."""
     largest = jnp.finfo(z.dtype).max
     return (jnp.minimum(z, largest) - top) * jnp.where(top == largest, 2, 1)

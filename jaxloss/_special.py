@@ -10,7 +10,7 @@ from ._derivatives import quotient, with_partials
 from ._types import Array
 
 
-def _horner(x: Array, *coefficients: float) -> Array:
+def horner(x: Array, *coefficients: float) -> Array:
     """The polynomial with these coefficients, the constant first."""
     result = jnp.full_like(x, coefficients[-1])
     for coefficient in coefficients[-2::-1]:
@@ -26,7 +26,7 @@ def exprel_slope(t: Array) -> Array:
         coefficients.append((n + 1) / factorial)
     far = jnp.where(near, 1, t)
     return jnp.where(
-        near, _horner(jnp.where(near, t, 0), *coefficients), quotient(jnp.exp(far) - quotient(jnp.expm1(far), far), far)
+        near, horner(jnp.where(near, t, 0), *coefficients), quotient(jnp.exp(far) - quotient(jnp.expm1(far), far), far)
     )
 
 
@@ -41,7 +41,7 @@ def log1p_deficit(u: Array) -> Array:
     near = (u > -0.5) & (u < 1)
     x, far = jnp.where(near, u, 0), jnp.where(near, 1, u)
     w = x / (2 + x)  # log1p(u) = 2 artanh(w)
-    odd = _horner(w * w, *(1 / n for n in range(3, 33, 2)))
+    odd = horner(w * w, *(1 / n for n in range(3, 33, 2)))
     return jnp.where(near, w - 2 * w * w / (2 + x) * odd, 1 - quotient(jnp.log1p(far), far))
 
 
@@ -98,10 +98,21 @@ def stirling_error(w: Array) -> Array:
         one_by = w / (1 + k * w)
         total += (1 + 0.5 * one_by) * log1prel(one_by) - 1
     one_by = jnp.where(large, w, w / (1 + steps * w))
-    series = _horner(jnp.square(one_by), 1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+    series = horner(jnp.square(one_by), 1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
     return one_by * series + jnp.where(large, 0, total)
 
 
 @with_partials(lambda y: lax.digamma(y + 1))
 def log_factorial(y: Array) -> Array:
     return jnp.where((y == 0) | (y == 1), 0, lax.lgamma(y + 1))
+
+
+@with_partials(jnp.expm1)
+def exp_remainder(t: Array) -> Array:
+    """``exp(t) - 1 - t``: at least 0, and 0 at 0."""
+    near = jnp.abs(t) < 0.5
+    x, factorial, coefficients = jnp.where(near, t, 0), 1.0, []
+    for n in range(2, 15):
+        factorial *= n
+        coefficients.append(1 / factorial)
+    return jnp.where(near, x * x * horner(x, *coefficients), jnp.where(t == jnp.inf, t, jnp.expm1(t) - t))

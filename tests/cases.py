@@ -32,6 +32,7 @@ class Case:
       reference: from the arguments and options in float64 to per-element losses.
       options: keywords beyond weights, mask, reduction and axis_name.
       label_weights: from the labels and options to what each element counts by itself; None is 1 each.
+      constant: arguments that no gradient reaches.
       bad: single values that don't fit: argument, value, and what `checked` says of them.
       name: for the test's id, where a loss has several rows.
     """
@@ -41,6 +42,7 @@ class Case:
     reference: Callable[..., np.ndarray]
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     label_weights: Callable[..., np.ndarray] | None = None
+    constant: tuple[str, ...] = ()
     bad: tuple[tuple[str, Any, str], ...] = ()
     name: str = ""
 
@@ -516,5 +518,116 @@ CASES += [
         ensemble_crps,
         {"axis": 1, "fair": True},
         name="fair",
+    ),
+]
+
+
+def entropies(y, p):
+    """Kullback-Leibler terms."""
+    return special.xlogy(y, y) - special.xlogy(y, p)
+
+
+def kl(log_probs, labels, log_labels=False, axis=-1):
+    y = np.exp(labels) if log_labels else labels
+    return (special.xlogy(y, y) - y * log_probs).sum(axis)
+
+
+def reverse_kl(log_probs, labels, log_labels=False, axis=-1):
+    log_y = labels if log_labels else np.log(labels)
+    return (np.exp(log_probs) * (log_probs - log_y)).sum(axis)
+
+
+def js(log_probs, labels, mixture=0.5, axis=-1):
+    p, y = np.exp(log_probs), labels
+    m = mixture * y + (1 - mixture) * p
+    return (mixture * entropies(y, m) + (1 - mixture) * entropies(p, m)).sum(axis)
+
+
+def renyi(log_probs, labels, alpha, axis=-1):
+    if alpha == 1:
+        return kl(log_probs, labels, axis=axis) / labels.sum(axis)
+    powers = labels**alpha * np.exp((1 - alpha) * log_probs)
+    return np.log(powers.sum(axis) / labels.sum(axis)) / (alpha - 1)
+
+
+def wasserstein(probs, labels, positions=None, axis=-1):
+    moved = abs(np.cumsum(np.moveaxis(probs - labels, axis, -1), -1)[..., :-1])
+    gaps = 1 if positions is None else np.diff(np.asarray(positions, np.float64))
+    return (moved * gaps).sum(-1)
+
+
+def gaussian_kl(mean, log_variance, prior_mean=0.0, prior_log_variance=0.0, axis=-1):
+    d = log_variance - prior_log_variance
+    terms = 0.5 * (np.exp(d) - 1 - d + (mean - prior_mean) ** 2 / np.exp(prior_log_variance))
+    return terms if axis is None else terms.sum(axis)
+
+
+def distillation(logits, teacher_logits, temperature=2.0, axis=-1):
+    log_p = special.log_softmax(logits / temperature, axis)
+    log_y = special.log_softmax(teacher_logits / temperature, axis)
+    return temperature**2 * (np.exp(log_y) * (log_y - log_p)).sum(axis)
+
+
+DISTRIBUTIONS = {"log_probs": log_probs(5), "labels": probabilities(5)}
+PAIRS = {"probs": probabilities(5), "labels": probabilities(5)}
+LOG_LABELS = {"log_probs": log_probs(5), "labels": log_probs(5)}
+BAD_LOG = ("log_probs", 0.5, "log_probs must be at most 0, got 0.5")
+BAD_LOGS = (BAD_LOG, ("labels", 0.5, "labels must be at most 0, got 0.5"))
+BAD_PROBS = (*BAD_SHARE, ("probs", 1.5, "probs must lie in [0, 1], got 1.5"))
+
+CASES += [
+    Case(jaxloss.kl_divergence, inputs(**DISTRIBUTIONS), kl, bad=(*BAD_SHARE, BAD_LOG)),
+    Case(jaxloss.kl_divergence, inputs(**LOG_LABELS), kl, {"log_labels": True}, bad=BAD_LOGS, name="logs"),
+    Case(jaxloss.reverse_kl_divergence, inputs(**DISTRIBUTIONS), reverse_kl, bad=(*BAD_SHARE, BAD_LOG)),
+    Case(
+        jaxloss.reverse_kl_divergence, inputs(**LOG_LABELS), reverse_kl, {"log_labels": True}, bad=BAD_LOGS, name="logs"
+    ),
+    Case(
+        jaxloss.generalized_kl_divergence,
+        inputs(log_probs=normal(5), labels=positive(5)),
+        lambda log_probs, labels: kl(log_probs, labels) + (np.exp(log_probs) - labels).sum(-1),
+        bad=outside(("labels", -1.0, "[0, inf)"), ("log_probs", np.inf, "[-inf, inf)")),
+    ),
+    Case(jaxloss.js_divergence, inputs(**DISTRIBUTIONS), js, {"mixture": 0.3}, bad=(*BAD_SHARE, BAD_LOG)),
+    Case(jaxloss.renyi_divergence, inputs(**DISTRIBUTIONS), renyi, {"alpha": 1.5}, bad=(*BAD_SHARE, BAD_LOG)),
+    Case(
+        jaxloss.total_variation_distance,
+        inputs(**PAIRS),
+        lambda probs, labels: 0.5 * abs(probs - labels).sum(-1),
+        bad=BAD_PROBS,
+    ),
+    Case(
+        jaxloss.hellinger_distance,
+        inputs(probs=uniform(5), labels=lambda rng: uniform(5)(rng) / 40),  # apart: curvature grows with closeness
+        lambda probs, labels: np.sqrt(0.5 * ((np.sqrt(probs) - np.sqrt(labels)) ** 2).sum(-1)),
+        bad=BAD_PROBS,
+    ),
+    Case(jaxloss.wasserstein_distance, inputs(**PAIRS), wasserstein, bad=BAD_PROBS),
+    Case(
+        jaxloss.wasserstein_distance,
+        inputs(probs=probabilities(4, 2, axis=1), labels=probabilities(4, 2, axis=1)),
+        wasserstein,
+        {"positions": np.array([0, 0.5, 2, 2.5], np.float32), "axis": 1},
+        name="positions",
+    ),
+    Case(
+        jaxloss.gaussian_kl_divergence,
+        inputs(mean=normal(3), log_variance=normal(3), prior_mean=normal(3), prior_log_variance=normal(3)),
+        gaussian_kl,
+        bad=outside(("prior_mean", np.inf, "(-inf, inf)"), ("prior_log_variance", np.inf, "(-inf, inf)")),
+    ),
+    Case(
+        jaxloss.gaussian_kl_divergence,
+        inputs(mean=normal(3), log_variance=normal(3)),
+        gaussian_kl,
+        {"prior_mean": 0.5, "axis": None},
+        name="per_dimension",
+    ),
+    Case(
+        jaxloss.distillation_loss,
+        inputs(logits=normal(5), teacher_logits=normal(5)),
+        distillation,
+        {"temperature": 3.0},
+        constant=("teacher_logits",),
     ),
 ]
