@@ -1,5 +1,13 @@
 """Losses for JAX: right over masks, weights, devices and microbatches; lean; one contract for all."""
 
+from ._bent import (
+    generalized_cross_entropy as generalized_cross_entropy,
+    poly1_cross_entropy as poly1_cross_entropy,
+    softmax_focal_loss as softmax_focal_loss,
+    symmetric_cross_entropy as symmetric_cross_entropy,
+    taylor_cross_entropy as taylor_cross_entropy,
+)
+from ._bi_tempered import bi_tempered_logistic_loss as bi_tempered_logistic_loss
 from ._checks import checked as checked
 from ._classification import (
     binary_cross_entropy as binary_cross_entropy,
@@ -22,6 +30,17 @@ from ._divergence import (
     kl_divergence as kl_divergence,
     reverse_kl_divergence as reverse_kl_divergence,
 )
+from ._embedding import (
+    cosine_embedding_loss as cosine_embedding_loss,
+    hinge_embedding_loss as hinge_embedding_loss,
+    margin_ranking_loss as margin_ranking_loss,
+    triplet_margin_loss as triplet_margin_loss,
+    triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
+)
+from ._focal import (
+    asymmetric_loss as asymmetric_loss,
+    sigmoid_focal_loss as sigmoid_focal_loss,
+)
 from ._general_robust import general_robust_loss as general_robust_loss
 from ._glm import (
     gamma_nll_loss as gamma_nll_loss,
@@ -34,6 +53,21 @@ from ._likelihood import (
     gaussian_nll_loss as gaussian_nll_loss,
     laplace_nll_loss as laplace_nll_loss,
     student_t_nll_loss as student_t_nll_loss,
+)
+from ._margin import (
+    hinge_loss as hinge_loss,
+    multi_margin_loss as multi_margin_loss,
+    multiclass_hinge_loss as multiclass_hinge_loss,
+    multiclass_perceptron_loss as multiclass_perceptron_loss,
+    multilabel_margin_loss as multilabel_margin_loss,
+    multilabel_soft_margin_loss as multilabel_soft_margin_loss,
+    perceptron_loss as perceptron_loss,
+    soft_margin_loss as soft_margin_loss,
+    squared_hinge_loss as squared_hinge_loss,
+)
+from ._ordinal import (
+    class_balanced_weights as class_balanced_weights,
+    coral_loss as coral_loss,
 )
 from ._parametric import (
     distillation_loss as distillation_loss,
@@ -63,6 +97,10 @@ from ._relative import (
     smape_loss as smape_loss,
 )
 from ._renyi import renyi_divergence as renyi_divergence
+from ._sparsemax import (
+    entmax15_loss as entmax15_loss,
+    sparsemax_loss as sparsemax_loss,
+)
 
 
 __version__ = "0.1.0"

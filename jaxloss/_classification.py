@@ -7,14 +7,14 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from . import _inputs
 from ._checks import array, message, nan_unless, real, report
 from ._derivatives import at_least, quotient, times, with_partials
 from ._jit import jit
 from ._reduction import fit, live, reduce
-from ._softmax import hard_nll, soft_nll
+from ._softmax import hard_nll, peak, soft_nll
+from ._special import sigmoid, softplus
 from ._types import Array, ArrayLike, AxisName, NonNegative, NonNegatives, Proportion, Reduction
 
 
@@ -236,7 +236,7 @@ def cross_entropy(
         mask, labels, logits=logits, axis=axis, class_mask=class_mask, ignore_index=ignore_index
     )
     largest = jnp.finfo(logits.dtype).max
-    top = jnp.clip(jnp.max(lax.stop_gradient(logits), axis, keepdims=True), -largest, largest) + doubt
+    top = peak(logits, doubt, axis)
     losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis)
     if label_smoothing is not None:
         below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_softmax._excess`
@@ -314,9 +314,9 @@ def _binary_cross_entropy(p: Array, y: Array, least: Array) -> Array:
 
 
 @with_partials(
-    lambda z, y, w: (1 - y) * jax.nn.sigmoid(z) - w * y * jax.nn.sigmoid(-z),
-    lambda z, y, w: w * jax.nn.softplus(-z) - jax.nn.softplus(z),
-    lambda z, y, w: times(y, jax.nn.softplus(-z)),
+    lambda z, y, w: (1 - y) * sigmoid(z) - w * y * sigmoid(-z),
+    lambda z, y, w: w * softplus(-z) - softplus(z),
+    lambda z, y, w: times(y, softplus(-z)),
 )
 def binary_nll(z: Array, y: Array, w: Array) -> Array:
     """Nothing here is subtracted, so a confident loss keeps its relative accuracy."""

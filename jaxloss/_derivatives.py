@@ -16,10 +16,10 @@ def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Ar
 
     An argument that is held constant adds nothing, not 0 times a partial that may be infinite.
     """
-    return lambda f: _differentiable(lambda *primals: _whole(f(*primals)), partials)
+    return lambda f: differentiable(lambda *primals: _whole(f(*primals)), partials)
 
 
-def _differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array], ...]) -> Callable[..., Array]:
+def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array], ...]) -> Callable[..., Array]:
     differentiable = jax.custom_jvp(f)
 
     def rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
@@ -41,7 +41,21 @@ def _whole(x: Array) -> Array:
     return lax.reduce_precision(x, info.nexp, info.nmant)
 
 
-absolute = _differentiable(jnp.abs, (jnp.sign,))  # jnp.abs has slope 1 at its kink; here it is 0
+absolute = differentiable(jnp.abs, (jnp.sign,))  # jnp.abs has slope 1 at its kink; here it is 0
+
+
+def above_zero(x: Array) -> Array:
+    """1 above 0, else 0; NaN for NaN."""
+    return jnp.sign(jnp.maximum(x, 0))
+
+
+positive = differentiable(lambda x: jnp.maximum(x, 0), (above_zero,))  # jnp.maximum has slope 1/2 at its kink
+
+
+@with_partials(lambda a, b: jnp.ones_like(a), lambda a, b: -jnp.ones_like(b))
+def difference(a: Array, b: Array) -> Array:
+    """``a - b``, 0 for equal infinities."""
+    return jnp.where(a == b, 0, a - b)
 
 
 def _quotient_rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
@@ -60,6 +74,12 @@ quotient.defjvp(_quotient_rule, symbolic_zeros=True)
 def at_least(x: Array, least: ArrayLike) -> Array:
     """The larger one, but for the derivative `x`: what lies below still learns."""
     return x + lax.stop_gradient(jnp.maximum(x, least) - x)
+
+
+def squarable(x: Array) -> Array:
+    """`x`, no larger than what has a finite square: for slopes, so that an infinity doesn't meet a 0."""
+    largest = float(jnp.finfo(x.dtype).max) ** 0.5
+    return jnp.clip(x, -largest, largest)
 
 
 def times(factor: ArrayLike, value: Array) -> Array:

@@ -1,6 +1,6 @@
 """The way in: dtypes, shapes, masked inputs made harmless, values that don't fit made NaN."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -102,6 +102,24 @@ def live_rows(mask: ArrayLike, x: Array, axes: tuple[int, ...]) -> Array:
     return jnp.expand_dims(jnp.broadcast_to(live(mask, rows), rows), axes)
 
 
+def signs(
+    mask: ArrayLike | None, labels: ArrayLike, shape: tuple[int, ...], dtype: Any, of: str
+) -> tuple[Array, Array]:
+    """Labels of `shape` that are -1 or 1, or bool; and for each 0, or NaN where it is anything else."""
+    labels = array("labels", labels)
+    if labels.shape != shape:
+        hint = remedy(labels.shape, shape, whole=True)
+        raise ValueError(message(f"labels must have the shape of {of}, {shape}, got {labels.shape}{hint}"))
+    sign = labels.astype(dtype)
+    if labels.dtype == jnp.bool_:
+        sign = 2 * sign - 1
+    if mask is not None:
+        sign = jnp.where(live(mask, shape), sign, 1)
+    fits = jnp.abs(sign) == 1
+    report("labels", labels, fits, "be -1 or 1, or bool")
+    return sign, nan_unless(fits, dtype)
+
+
 def valid(name: str, x: Array, interval: str) -> Array:
     """`x` plus NaN where it lies outside `interval`: a select would cut the gradient to 0 where it must be NaN."""
     fits = within(x, interval)
@@ -127,6 +145,7 @@ def classes(
     axis: int,
     class_mask: ArrayLike | None = None,
     ignore_index: ArrayLike | None = None,
+    only_integers: bool = False,
     **inputs: ArrayLike,
 ) -> Classes:
     """Scores over classes with labels, in the dtype to compute in, harmless where masked."""
@@ -135,8 +154,13 @@ def classes(
     axis = class_axis(axis, name, scores)
     rows = scores.shape[:axis] + scores.shape[axis + 1 :]
     soft = real(labels)
+    if soft and only_integers:
+        hint = "; of probabilities take jnp.argmax along the class axis"
+        raise TypeError(
+            message(f"labels must be integers of shape {rows}, got {labels.dtype} of shape {labels.shape}{hint}")
+        )
     if labels.shape != (scores.shape if soft else rows):
-        raise ValueError(message(_labels_wanted(name, scores, rows, labels)))
+        raise ValueError(message(_labels_wanted(name, scores, rows, labels, only_integers)))
     if not soft and labels.dtype.itemsize < 4:
         labels = labels.astype(jnp.int32)
     if ignore_index is not None:
@@ -244,8 +268,9 @@ def _ignored(ignore_index: ArrayLike, soft: bool) -> Array:
     return ignored
 
 
-def _labels_wanted(name: str, scores: Array, rows: tuple[int, ...], labels: Array) -> str:
-    if labels.shape == scores.shape:
+def _labels_wanted(name: str, scores: Array, rows: tuple[int, ...], labels: Array, only_integers: bool) -> str:
+    probabilities = "" if only_integers else f" or probabilities of shape {scores.shape}"
+    if labels.shape == scores.shape and not only_integers:
         hint = "; one-hot labels are probabilities: labels.astype(jnp.float32)"
     elif labels.shape == rows:
         hint = "; class indices are integers: labels.astype(jnp.int32)"
@@ -255,6 +280,6 @@ def _labels_wanted(name: str, scores: Array, rows: tuple[int, ...], labels: Arra
             if not real(labels) and labels.shape == scores.shape[:axis] + scores.shape[axis + 1 :]:
                 hint = f"; with axis={axis} they fit, for {count} classes"
     return (
-        f"labels must be integers of shape {rows} or probabilities of shape {scores.shape}, to fit {name} of shape "
-        f"{scores.shape}, got {labels.dtype} of shape {labels.shape}{hint}"
+        f"labels must be integers of shape {rows}{probabilities}, to fit {name} of shape {scores.shape}, "
+        f"got {labels.dtype} of shape {labels.shape}{hint}"
     )

@@ -7,6 +7,7 @@ memory in full.
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from ._derivatives import absolute
 from ._types import Array
 
 
@@ -31,6 +33,35 @@ def norm(x: Array, axes: Axes) -> Array:
 def _(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
     return norm(x, axes), jnp.sum(0.5 * (x * (2 * _reciprocal(x, axes))) * d_x, axes, keepdims=True)
+
+
+def p_norm(x: Array, p: float, axes: Axes) -> Array:
+    """The p-norm for `p` of at least 1, with the axes kept at size 1. Its derivative at 0 is 0."""
+    if p == 2:
+        return norm(x, axes)
+    if p == 1:
+        return jnp.sum(absolute(x), axes, keepdims=True)
+    if math.isinf(p):
+        return jnp.max(absolute(x), axes, keepdims=True, initial=0)
+    return _root_of_powers(x, int(p) if p == int(p) else p, axes)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _root_of_powers(x: Array, p: float, axes: Axes) -> Array:
+    top, scale = _scale(x, axes)
+    total = jnp.sum((jnp.abs(x) * (1 / scale)) ** p, axes, keepdims=True)
+    return jnp.where(jnp.isinf(top), jnp.inf, total ** (1 / p) * scale)
+
+
+@_root_of_powers.defjvp
+def _(p: float, axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    (x,), (d_x,) = primals, tangents
+    _, scale = _scale(x, axes)
+    size = absolute(x) * (1 / scale)
+    total = jnp.sum(size**p, axes, keepdims=True)
+    root = jnp.where(total == 0, 1, total) ** (1 / p)
+    slope = jnp.sign(x) * jnp.where(x == 0, 1, size / root) ** (p - 1)
+    return _root_of_powers(x, p, axes), jnp.sum(slope * d_x, axes, keepdims=True)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -69,9 +100,13 @@ def _reciprocal(x: Array, axes: Axes) -> Array:
 
 def _parts(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
     """The largest entry, a number of its size whose reciprocal is one too, and the sum of squares over that."""
+    top, scale = _scale(x, axes)
+    return top, scale, jnp.sum(jnp.square(x * (1 / scale)), axes, keepdims=True)
+
+
+def _scale(x: Array, axes: Axes) -> tuple[Array, Array]:
     info = jnp.finfo(x.dtype)
     top = lax.stop_gradient(jnp.max(jnp.abs(x), axes, keepdims=True, initial=0))
     # The barrier: where `x` is a constant XLA would divide its square by that of the scale, 0 by 0.
     scale = jnp.where(top < info.tiny, 1, jnp.clip(top, info.tiny / info.eps, info.max / 4))
-    scale = lax.optimization_barrier(scale)
-    return top, scale, jnp.sum(jnp.square(x * (1 / scale)), axes, keepdims=True)
+    return top, lax.optimization_barrier(scale)

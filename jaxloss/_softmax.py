@@ -12,11 +12,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from . import _inputs
 from ._derivatives import finite_at_zero, times
 from ._types import Array
+
+
+def peak(z: Array, doubt: Array, axis: int) -> Array:
+    """The largest logit of each row, held constant and finite; NaN where its label is in doubt."""
+    largest = jnp.finfo(z.dtype).max
+    return jnp.clip(jnp.max(lax.stop_gradient(z), axis, keepdims=True), -largest, largest) + doubt
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
@@ -58,12 +65,14 @@ def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...])
     tops = jnp.sum(jnp.where(is_top, exp, 0), axis, keepdims=True)
     scale = _reciprocal(rest + tops)
     log_normalizer = jnp.log1p(jnp.where(tops == 0, 0, rest + (tops - 1)))  # no tops: all classes are ruled out
-    mass = jnp.sum(labels, axis, keepdims=True)
     value = _expected(labels, x, log_normalizer, axis), log_normalizer
     slopes = [jnp.zeros_like(top), jnp.zeros_like(top)]
     if not isinstance(d_z, SymbolicZero):
         # Softmax - label, without subtracting a softmax near 1 from a label near 1.
-        near = (mass - labels) - mass * (rest + (tops - exp)) * scale
+        labels_rest = jnp.sum(jnp.where(is_top, 0, labels), axis, keepdims=True)
+        labels_tops = jnp.sum(jnp.where(is_top, labels, 0), axis, keepdims=True)
+        mass = labels_rest + labels_tops
+        near = labels_rest + (labels_tops - labels) - mass * (rest + (tops - exp)) * scale
         slope = jnp.where(exp * scale > 0.5, near, mass * exp * scale - labels)
         slopes = [_along(slope, d_z, axis), _along(exp * scale, d_z, axis)]
     if not isinstance(d_labels, SymbolicZero):
@@ -72,6 +81,11 @@ def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...])
 
 
 soft_nll.defjvp(_soft_rule, symbolic_zeros=True)
+
+
+def every_nll(z: Array, top: Array, log_normalizer: Array) -> Array:
+    """The negative log-likelihood of every class."""
+    return _minus_log(log_normalizer, below(z, top))
 
 
 def _excess(z: Array, top: Array, axis: int) -> Array:

@@ -22,6 +22,8 @@ class Parameter(NamedTuple):
     interval: str
 
 
+Finite: TypeAlias = Annotated[ArrayLike, Number("(-inf, inf)")]
+NonPositive: TypeAlias = Annotated[ArrayLike, Number("(-inf, 0]")]
 NonNegative: TypeAlias = Annotated[ArrayLike, Number("[0, inf)")]
 NonNegatives: TypeAlias = Annotated[ArrayLike, Number("[0, inf)", scalar=False)]
 Positive: TypeAlias = Annotated[ArrayLike, Number("(0, inf)")]

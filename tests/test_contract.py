@@ -559,7 +559,12 @@ def test_x64(case, x64):
         assert case.loss(x, **p.rest, **case.options).dtype == dtype
 
 
-CLASS_LOSSES = (jaxloss.nll_loss, jaxloss.cross_entropy)
+CLASS_LOSSES = (
+    jaxloss.nll_loss,
+    jaxloss.cross_entropy,
+    jaxloss.softmax_focal_loss,
+    jaxloss.bi_tempered_logistic_loss,
+)
 LABELLED = [case for case in CASES if "labels" in case.arguments()]
 HARD = [case for case in LABELLED if case.arguments()["labels"].dtype.kind == "i" or case.loss not in CLASS_LOSSES]
 
@@ -575,6 +580,10 @@ def test_integer_labels_of_every_width(case, dtype, x64):
             least(**arguments)
         except ValueError:  # 0 doesn't fit
             arguments["labels"] = np.ones_like(arguments["labels"])
+    elif case.loss is jaxloss.multilabel_margin_loss:
+        if dtype == np.bool_:  # which classes are targets, not their indices
+            return
+        arguments["labels"] = abs(arguments["labels"])  # unsigned, nothing ends the list
     elif dtype == np.bool_:
         arguments["labels"] = (arguments["labels"] > 1).astype(np.int32)
     hard = {**arguments, "labels": arguments["labels"].astype(dtype)}
@@ -714,8 +723,10 @@ def test_calls_that_do_not_fit(case):
     ]:
         with pytest.raises(kind, match=f"^{name}: {message}"):
             case.loss(**{**arguments, **case.options, **change})
+    parameters = inspect.signature(case.loss).parameters.values()
+    leading = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in TAIL]
     with pytest.raises(TypeError, match=f"^{name}: weights must be an array, got 'sum'; options are passed by keyword"):
-        case.loss(arguments.pop(first), arguments.pop(others[0]), "sum", **arguments, **case.options)
+        case.loss(*(arguments.pop(name) for name in leading), "sum", **arguments, **case.options)
 
 
 @pytest.mark.parametrize("loss", [jaxloss.nll_loss, jaxloss.cross_entropy], ids=lambda loss: loss.__name__)

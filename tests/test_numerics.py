@@ -13,7 +13,8 @@ import scipy
 
 import jaxloss
 
-from .cases import CASES, log_normalizer, one_hot
+from .cases import CASES
+from .formulas import log_normalizer, one_hot
 
 
 special: Any = scipy.special

@@ -11,7 +11,7 @@ import pytest
 
 import jaxloss
 
-from .cases import distillation, gaussian_kl, js, kl, renyi, reverse_kl
+from .formulas import distillation, gaussian_kl, js, kl, renyi, reverse_kl
 
 
 INF = np.inf

@@ -1,0 +1,364 @@
+"""Classification at its extremes: sure, impossible, ruled out, at the ends of every option; float64 for reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy
+
+import jaxloss
+
+from . import formulas
+
+
+special: Any = scipy.special
+inf = np.inf
+each = {"reduction": "none"}
+
+
+def derivatives(f, x):
+    """Value, slope and curvature of a function of one number, the curvature in two modes."""
+    x = jnp.float32(x)
+    forward, reverse = jax.jacfwd(jax.grad(f))(x), jax.grad(jax.grad(f))(x)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-5, atol=1e-30)
+    return f(x), jax.grad(f)(x), forward
+
+
+def close(found, expected, rtol=1e-5, atol=1e-37):
+    np.testing.assert_allclose(np.asarray(found, np.float64), expected, rtol=rtol, atol=atol)
+
+
+# --- sigmoid focal, asymmetric -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("logit", [0.0, 0.5, -2.0, 15.0, -15.0, 50.0, -50.0])
+def test_sigmoid_focal_and_two_derivatives(gamma, label, logit):
+    sign = 1 - 2 * label
+    gamma = float(np.float32(gamma))
+    miss, hit = special.expit(sign * logit), special.expit(-sign * logit)
+    nll = np.logaddexp(0, sign * logit)
+    power = miss**gamma
+    first = gamma * hit * nll + miss
+    expected = power * nll, sign * power * first, power * (gamma * hit * (first - miss * nll + miss) + miss * hit)
+    found = derivatives(lambda z: jaxloss.sigmoid_focal_loss(z, jnp.int32(label), gamma=gamma), logit)
+    close(found, expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("loss", [jaxloss.sigmoid_focal_loss, jaxloss.asymmetric_loss], ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("size", [1000.0, 1e30, inf])
+def test_saturated_logits(loss, gamma, size):
+    options = {"gamma": gamma}
+    if loss is jaxloss.asymmetric_loss:
+        options = {"gamma_positive": gamma, "gamma_negative": gamma, "clip": 0.0}
+    for label, logit, expected in [
+        (1, size, (0, 0, 0)),
+        (0, -size, (0, 0, 0)),
+        (1, -size, (size, -1, 0)),
+        (0, size, (size, 1, 0)),
+    ]:
+        close(derivatives(lambda z, y=label: loss(z, jnp.int32(y), **options), logit), expected)
+    half = derivatives(lambda z: loss(z, jnp.float32(0.25), **options), size)
+    assert np.all(np.isfinite(half[1:]))
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}])
+def test_focal_without_strength_is_binary_cross_entropy(options):
+    logits = jnp.array([0.0, 3.0, -8.0, 40.0, -40.0, 1000.0])
+    labels = jnp.array([0.0, 1.0, 0.3, 1.0, 1.0, 0.5])
+    focal = jax.vmap(
+        lambda z, y: jnp.stack(derivatives_of(lambda z: jaxloss.sigmoid_focal_loss(z, y, gamma=0.0, **options), z))
+    )
+    plain = jax.vmap(
+        lambda z, y: jnp.stack(derivatives_of(lambda z: jaxloss.binary_cross_entropy_with_logits(z, y, **options), z))
+    )
+    close(focal(logits, labels), plain(logits, labels))
+
+
+def derivatives_of(f, x):
+    return f(x), jax.grad(f)(x), jax.grad(jax.grad(f))(x)
+
+
+def test_focal_of_labels_in_between():
+    """The definition for soft labels: one factor for both terms."""
+    z, y, gamma, alpha = 1.3, 0.7, 2.0, 0.25
+    p = special.expit(z)
+    pt, share = y * p + (1 - y) * (1 - p), alpha * y + (1 - alpha) * (1 - y)
+    expected = share * (1 - pt) ** gamma * -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    close(jaxloss.sigmoid_focal_loss(jnp.float32(z), jnp.float32(y), gamma=gamma, alpha=alpha), expected)
+
+
+def test_negatives_below_the_clip_cost_nothing():
+    clip = 0.05
+    edge = float(special.logit(clip))
+    loss = lambda z: jaxloss.asymmetric_loss(z, jnp.int32(0), clip=clip)  # noqa: E731
+    assert derivatives(loss, edge - 0.01) == (0, 0, 0)
+    assert derivatives(loss, -1000.0) == (0, 0, 0)
+    assert loss(jnp.float32(edge + 0.5)) > 0
+    close(derivatives(loss, 1000.0), ((1 - clip) ** 4 * -np.log(clip), 0, 0))
+
+
+def test_asymmetric_loss_of_zeros_is_binary_cross_entropy():
+    logits, labels = jnp.linspace(-30, 30, 13), jnp.linspace(0, 1, 13)
+    zeros = {"gamma_positive": 0.0, "gamma_negative": 0.0, "clip": 0.0}
+    ours, plain = (
+        jax.value_and_grad(lambda z, f=f: jnp.sum(f(z)))(logits)
+        for f in (
+            lambda z: jaxloss.asymmetric_loss(z, labels, **zeros, **each),
+            lambda z: jaxloss.binary_cross_entropy_with_logits(z, labels, **each),
+        )
+    )
+    close(ours[0], plain[0])
+    close(ours[1], plain[1], atol=1e-7)
+
+
+# --- functions of the label's probability ------------------------------------------------------------------------
+
+
+def taylor(n, order):
+    return sum((-np.expm1(-n)) ** k / k for k in range(1, order + 1))
+
+
+BENT = {
+    "focal": (jaxloss.softmax_focal_loss, {"gamma": 2.0}, lambda n: (-np.expm1(-n)) ** 2 * n),
+    "focal-half": (jaxloss.softmax_focal_loss, {"gamma": 0.5}, lambda n: (-np.expm1(-n)) ** 0.5 * n),
+    "focal-none": (jaxloss.softmax_focal_loss, {"gamma": 0.0}, lambda n: n),
+    "poly1": (jaxloss.poly1_cross_entropy, {"epsilon": 2.0}, lambda n: n - 2 * np.expm1(-n)),
+    "poly1-quadratic": (
+        jaxloss.poly1_cross_entropy,
+        {"epsilon": -1.0},
+        lambda n: n**2 / 2 if n < 1e-4 else n + np.expm1(-n),
+    ),
+    "generalized": (
+        jaxloss.generalized_cross_entropy,
+        {"q": 0.7},
+        lambda n: -np.expm1(-np.float32(0.7) * n) / np.float32(0.7),
+    ),
+    "generalized-log": (jaxloss.generalized_cross_entropy, {"q": 0.0}, lambda n: n),
+    "generalized-linear": (jaxloss.generalized_cross_entropy, {"q": 1.0}, lambda n: -np.expm1(-n)),
+    "symmetric": (jaxloss.symmetric_cross_entropy, {"alpha": 0.5, "beta": 1.0}, lambda n: 0.5 * n - 4 * np.expm1(-n)),
+    "taylor": (jaxloss.taylor_cross_entropy, {"order": 3}, lambda n: taylor(n, 3)),
+}
+bent = pytest.mark.parametrize("name", BENT)
+
+
+def nll_of(gap):
+    """Of the first of three classes that lies `gap` above the others."""
+    return np.logaddexp(0, np.log(2) - gap)
+
+
+@bent
+@pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("gap", [20.0, 9.0, 0.0, -3.0, -60.0, -1000.0])
+def test_bent_cross_entropies(name, one_hot, gap):
+    """Relative accuracy of value and gradient, however sure or wrong; a hard label and its one-hot form agree."""
+    loss, options, curve = BENT[name]
+    label = jnp.array([1.0, 0, 0]) if one_hot else jnp.int32(0)
+    f = lambda gap: loss(jnp.stack([gap, 0 * gap, 0 * gap]), label, **options)  # noqa: E731
+    value, slope, curvature = derivatives_of(f, jnp.float32(gap))
+    close(value, curve(nll_of(gap)), rtol=2e-5)
+    step = 1e-4
+    if abs(gap) < 20:
+        expected = (curve(nll_of(gap + step)) - curve(nll_of(gap - step))) / (2 * step)
+        close(slope, expected, rtol=1e-4)
+    assert np.isfinite(curvature)
+
+
+@bent
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_ruled_out_classes(name, one_hot):
+    loss, options, curve = BENT[name]
+    as_label = lambda y: jax.nn.one_hot(y, 3) if one_hot else jnp.int32(y)  # noqa: E731
+    logits = jnp.array([0.5, -inf, 0.0])
+    value, slope = jax.value_and_grad(loss)(logits, as_label(0), **options)
+    close(value, curve(np.log1p(np.exp(-0.5))))
+    assert np.all(np.isfinite(slope)) and slope[1] == 0
+    value, slope = jax.value_and_grad(loss)(logits, as_label(1), **options)
+    assert value == np.float32(curve(inf))  # bounded, or infinite
+    assert np.all(np.isfinite(slope))
+    assert loss(jnp.array([inf, 0.0, 1.0]), as_label(0), **options) == 0
+
+
+@bent
+def test_slope_of_a_sure_row_with_other_labels(name):
+    """What the labels beside the sure class leave over doesn't drown in its own."""
+    loss, options, _ = BENT[name]
+    labels = jnp.array([0.2, 0.3, 0.5])
+    gradient = jax.grad(lambda z: loss(z, labels, **options))(jnp.array([20.0, 0.0, 0.0]))
+    np.testing.assert_allclose(gradient[0], -(gradient[1] + gradient[2]), rtol=2e-2)
+
+
+@pytest.mark.parametrize("nll", [0.01, 1.0, 30.0])
+def test_generalized_cross_entropy_between_its_ends(nll):
+    p = np.exp(-nll)
+    logits = jnp.array([np.log(p / (1 - p)), 0.0], jnp.float32)
+    f = lambda q: jaxloss.generalized_cross_entropy(logits, jnp.int32(0), q=q)  # noqa: E731
+    close(f(1e-6), nll, rtol=1e-4)
+    close(f(0.0), jaxloss.cross_entropy(logits, jnp.int32(0)))
+    close(f(1.0), 0.5 * np.sum(abs(special.softmax(np.asarray(logits, np.float64)) - [1, 0])))
+    close(jax.grad(f)(0.0), -(nll**2) / 2, rtol=1e-4)
+    close(jax.jacfwd(f)(1e-3), (-np.expm1(-1e-3 * nll) / -1e-6) + nll * np.exp(-1e-3 * nll) / 1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["focal", "poly1", "generalized", "symmetric", "taylor"])
+def test_bent_cross_entropies_never_hold_a_one_hot(name):
+    loss, options, _ = BENT[name]
+    logits, labels = jnp.zeros((512, 32768)), jnp.zeros(512, jnp.int32)
+    step = jax.jit(jax.value_and_grad(lambda z: loss(z, labels, **options)))
+    assert step.lower(logits).compile().memory_analysis().temp_size_in_bytes < 0.02 * logits.nbytes
+
+
+def test_taylor_cross_entropy_between_its_ends():
+    logits, label = jnp.array([0.3, 1.0, -1.0]), jnp.int32(0)
+    p = special.softmax(np.array([0.3, 1, -1]))
+    close(jaxloss.taylor_cross_entropy(logits, label, order=1), 0.5 * abs(p - [1, 0, 0]).sum())
+    close(jaxloss.taylor_cross_entropy(logits, label, order=200), -np.log(p[0]))
+
+
+# --- bi-tempered -----------------------------------------------------------------------------------------------------
+
+
+def bi_tempered(logits, label, t1, t2):
+    logits = np.asarray(logits, np.float64)
+    return formulas.bi_tempered(logits[None], np.array([label]), t1, t2)[0]
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize(("t1", "t2"), [(0.5, 1.5), (0.0, 4.0), (0.3, 0.7), (0.999, 1.001), (0.9, 2.5)])
+@pytest.mark.parametrize(
+    "logits", [[0.2, -1.0, 0.7], [30.0, 0.0, 1.0], [1000.0, 0.0, -5.0], [-4.0, 2.0, 2.0], [0.0] * 300]
+)
+def test_bi_tempered(one_hot, t1, t2, logits):
+    t1, t2 = float(np.float32(t1)), float(np.float32(t2))
+    label = jax.nn.one_hot(0, len(logits)) if one_hot else jnp.int32(0)
+    value, slopes = jax.value_and_grad(jaxloss.bi_tempered_logistic_loss)(jnp.array(logits), label, t1=t1, t2=t2)
+    # Bisection and the differences in float64 leave 1e-12.
+    close(value, bi_tempered(logits, 0, t1, t2), rtol=2e-5, atol=1e-11)
+    step = 1e-5 * np.eye(len(logits))[:3]
+    expected = [(bi_tempered(logits + s, 0, t1, t2) - bi_tempered(logits - s, 0, t1, t2)) / 2e-5 for s in step]
+    close(slopes[:3], expected, rtol=5e-3, atol=1e-6)
+
+
+def test_bi_tempered_at_one_is_cross_entropy():
+    logits = jnp.array([[2.0, -1.0, 0.5], [0.0, 20.0, 0.0], [-1000.0, 0.0, 1.0]])
+    labels = jnp.array([0, 1, 0])
+    ours, plain = (
+        jax.value_and_grad(lambda z, f=f: jnp.sum(f(z)))(logits)
+        for f in (
+            lambda z: jaxloss.bi_tempered_logistic_loss(z, labels, t1=1.0, t2=1.0, **each),
+            lambda z: jaxloss.cross_entropy(z, labels, **each),
+        )
+    )
+    close(ours[0], plain[0])
+    close(ours[1], plain[1], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("t1", "t2"), [(1.0, 1.0), (0.5, 1.0), (1.0, 1.5)])
+def test_temperatures_are_differentiable_at_one(t1, t2):
+    logits, step = [0.2, -1.0, 0.7], 1e-3
+    f = lambda t1, t2: jaxloss.bi_tempered_logistic_loss(jnp.array(logits), jnp.int32(0), t1=t1, t2=t2)  # noqa: E731
+    reference = lambda t1, t2: bi_tempered(logits, 0, t1, t2)  # noqa: E731
+    # Differences from points on either side of 1, where the reference divides 0 by 0.
+    expected = [
+        (reference(t1 + step, t2 + 1e-5) - reference(t1 - step, t2 + 1e-5)) / (2 * step),
+        (reference(t1 + 1e-5, t2 + step) - reference(t1 + 1e-5, t2 - step)) / (2 * step),
+    ]
+    close(jax.grad(f, (0, 1))(t1, t2), expected, rtol=2e-4)
+
+
+def test_wrong_labels_cost_a_bounded_amount():
+    far = jnp.array([-1e6, 0.0])
+    f = lambda z, **options: jaxloss.bi_tempered_logistic_loss(z, jnp.int32(0), **options)  # noqa: E731
+    value, slope = jax.value_and_grad(f)(far, t1=0.8, t2=1.0)
+    close(value, 1 / (1 - np.float32(0.8)) - 0 * far[0], rtol=1e-4)
+    assert not np.any(slope)
+    assert f(jnp.array([-inf, 0.0]), t1=0.5, t2=1.5) == 2
+    value, slope = jax.value_and_grad(f)(jnp.array([-inf, 0.0]), t1=1.0, t2=1.5)
+    assert value == inf and not np.any(np.isnan(slope))
+    assert f(jnp.array([inf, 0.0]), t1=0.5, t2=1.5) == 0
+    assert f(jnp.array([3.0]), t1=0.5, t2=1.5) == 0
+
+
+def test_tails_that_end():
+    """Below a temperature of 1 a class far from the best has no probability at all, and no pull."""
+    value, slope = jax.value_and_grad(jaxloss.bi_tempered_logistic_loss)(
+        jnp.array([5.0, 0.0, 0.0]), jnp.int32(0), t1=0.5, t2=0.5
+    )
+    assert value == 0 and not np.any(slope)
+
+
+# --- ordinal, class weights ----------------------------------------------------------------------------------------
+
+
+def test_coral_adds_up_its_thresholds():
+    logits = jnp.array([[20.0, 3.0, -1000.0], [-inf, 0.0, inf]])
+    losses = jaxloss.coral_loss(logits, jnp.array([2, 3]), **each)
+    close(losses[0], np.log1p(np.exp(-20)) + np.log1p(np.exp(-3)))
+    assert losses[1] == inf
+    slopes = jax.grad(lambda z: jaxloss.coral_loss(z, jnp.array([2, 3]), reduction="sum"))(logits)
+    close(slopes[0], [-special.expit(-20.0), -special.expit(-3.0), 0])
+    assert np.all(np.isfinite(slopes))
+
+
+def test_coral_of_two_classes_is_binary():
+    logits = jnp.array([0.3, -2.0, 4.0])
+    close(
+        jaxloss.coral_loss(logits[:, None], jnp.array([True, False, False]), **each),
+        jaxloss.binary_cross_entropy_with_logits(logits, jnp.array([1, 0, 0]), **each),
+    )
+
+
+def test_class_balanced_weights():
+    counts = np.array([1000, 100, 10, 1, 0])
+    for beta in (0.0, 0.9, 0.9999):
+        weights = np.asarray(jaxloss.class_balanced_weights(jnp.array(counts), beta=beta))
+        b = float(np.float32(beta))
+        raw = np.append(((1 - b) / (1 - b ** counts[:4].astype(float))), 0)
+        close(weights, raw * 5 / raw.sum(), rtol=1e-4)  # 1 - beta in float32
+    weights = jaxloss.class_balanced_weights(jnp.array([1e12, 1e6, 1.0]), beta=0.9999)
+    assert np.all(np.isfinite(weights)) and np.all(weights > 0)
+    close(jaxloss.class_balanced_weights(jnp.zeros(3, jnp.int32)), [0, 0, 0])
+    assert np.isnan(jaxloss.class_balanced_weights(jnp.array([2.0, -1.0]))).all()
+    with pytest.raises(ValueError, match=r"^class_balanced_weights: counts must lie in \[0, inf\), got -1.0 at index"):
+        jaxloss.checked(jaxloss.class_balanced_weights)(jnp.array([2.0, -1.0]))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda z, y: jaxloss.taylor_cross_entropy(z, y, order=0), "order must be an integer of at least 1, got 0"),
+        (lambda z, y: jaxloss.taylor_cross_entropy(z, y, order=2.0), "order must be an integer of at least 1, got 2.0"),
+        (lambda z, y: jaxloss.softmax_focal_loss(z, y, gamma=-1.0), "gamma must lie in [0, inf), got -1.0"),
+        (lambda z, y: jaxloss.generalized_cross_entropy(z, y, q=1.5), "q must lie in [0, 1], got 1.5"),
+        (lambda z, y: jaxloss.symmetric_cross_entropy(z, y, log_zero=0.5), "log_zero must lie in (-inf, 0], got 0.5"),
+        (
+            lambda z, y: jaxloss.bi_tempered_logistic_loss(z, y, t1=1.2, t2=1.0),
+            "t1 must lie in [0, 1], got 1.2",
+        ),
+        (
+            lambda z, y: jaxloss.bi_tempered_logistic_loss(z, y, t1=0.5, t2=0.0),
+            "t2 must lie in (0, inf), got 0.0",
+        ),
+        (lambda z, y: jaxloss.asymmetric_loss(z, z * 0, clip=-0.1), "clip must lie in [0, 1], got -0.1"),
+        (
+            lambda z, y: jaxloss.coral_loss(z, z),
+            "labels must be integers, got float32; cast with labels.astype(jnp.int32)",
+        ),
+        (
+            lambda z, y: jaxloss.coral_loss(z, y[:1]),
+            "labels must have the shape of logits without axis -1, (2,), got (1,)",
+        ),
+        (lambda z, y: jaxloss.class_balanced_weights(z), "counts must have shape (classes,), got shape (2, 3)"),
+        (lambda z, y: jaxloss.class_balanced_weights(y, beta=1.0), "beta must lie in [0, 1), got 1.0"),
+    ],
+)
+def test_messages(call, says):
+    with pytest.raises((ValueError, TypeError)) as error:
+        call(jnp.zeros((2, 3)), jnp.array([0, 1]))
+    assert str(error.value).split(": ", 1)[1] == says
