@@ -14,7 +14,7 @@ test: .venv/ready
 	$(RUN) pytest -n auto --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
 
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest -n auto --one-row tests/test_contract.py -k "through or trace or pmap or shard or export or checked or second"
+	.venv-oldest/bin/python -m pytest -n auto --sample tests/test_contract.py -k "through or trace or pmap or shard or export or checked or second"
 
 lint: .venv/ready
 	$(RUN) ruff format --check .

@@ -21,13 +21,13 @@ def x64():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--one-row", action="store_true", help="of the rows in cases.py only the first of each loss")
+    parser.addoption("--sample", action="store_true", help="of the rows in cases.py only the first of each module")
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--one-row"):
+    if config.getoption("--sample"):
         first = {}
         cases = [getattr(item, "callspec", None) and item.callspec.params.get("case") for item in items]
         items[:] = [
-            item for item, case in zip(items, cases) if not case or first.setdefault(case.loss.__name__, case) is case
+            item for item, case in zip(items, cases) if not case or first.setdefault(case.loss.__module__, case) is case
         ]
