@@ -56,14 +56,18 @@ from ._likelihood import (
 )
 from ._margin import (
     hinge_loss as hinge_loss,
-    multi_margin_loss as multi_margin_loss,
-    multiclass_hinge_loss as multiclass_hinge_loss,
-    multiclass_perceptron_loss as multiclass_perceptron_loss,
-    multilabel_margin_loss as multilabel_margin_loss,
-    multilabel_soft_margin_loss as multilabel_soft_margin_loss,
     perceptron_loss as perceptron_loss,
     soft_margin_loss as soft_margin_loss,
     squared_hinge_loss as squared_hinge_loss,
+)
+from ._multiclass_margin import (
+    multi_margin_loss as multi_margin_loss,
+    multiclass_hinge_loss as multiclass_hinge_loss,
+    multiclass_perceptron_loss as multiclass_perceptron_loss,
+)
+from ._multilabel_margin import (
+    multilabel_margin_loss as multilabel_margin_loss,
+    multilabel_soft_margin_loss as multilabel_soft_margin_loss,
 )
 from ._ordinal import (
     class_balanced_weights as class_balanced_weights,

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any
-
-import jax
 import jax.numpy as jnp
-from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
-from . import _inputs
-from ._checks import message, real
-from ._classification import weigh_classes
-from ._derivatives import finite_at_zero, squarable, times, with_partials
+from ._checks import message
+from ._curves import box_cox, expected_curve, focal, miss, poly1, taylor
+from ._derivatives import times
 from ._jit import jit
 from ._reduction import reduce
-from ._softmax import every_nll, hard_nll, peak, soft_nll
-from ._special import exp_remainder, exprel, exprel_slope
 from ._types import Array, ArrayLike, AxisName, Finite, NonNegative, NonPositive, Proportion, Reduction
 
 
@@ -69,8 +59,8 @@ def softmax_focal_loss(
       >>> jaxloss.softmax_focal_loss(logits, jnp.array([0, 1]), reduction="none")
       Array([0.01086933, 4.9469457 ], dtype=float32)
     """
-    losses, weights, mask = _bent(
-        _focal,
+    losses, weights, mask = expected_curve(
+        focal,
         (gamma,),
         logits,
         labels,
@@ -130,8 +120,8 @@ def poly1_cross_entropy(
       >>> jaxloss.poly1_cross_entropy(logits, jnp.array([0, 1]), reduction="none")
       Array([0.4525587, 6.006737 ], dtype=float32)
     """
-    losses, weights, mask = _bent(
-        _poly1,
+    losses, weights, mask = expected_curve(
+        poly1,
         (epsilon,),
         logits,
         labels,
@@ -194,8 +184,8 @@ def generalized_cross_entropy(
       >>> jaxloss.generalized_cross_entropy(logits, jnp.array([0, 1]), reduction="none")
       Array([0.22053815, 1.3858346 ], dtype=float32)
     """
-    losses, weights, mask = _bent(
-        _box_cox,
+    losses, weights, mask = expected_curve(
+        box_cox,
         (q,),
         logits,
         labels,
@@ -259,8 +249,8 @@ def symmetric_cross_entropy(
       >>> jaxloss.symmetric_cross_entropy(logits, jnp.array([0, 1]), reduction="none")
       Array([0.8760102, 4.4747453], dtype=float32)
     """
-    losses, weights, mask = _bent(
-        lambda nll, alpha, price: times(alpha, nll) + price * _miss(nll),
+    losses, weights, mask = expected_curve(
+        lambda nll, alpha, price: times(alpha, nll) + price * miss(nll),
         (alpha, jnp.multiply(beta, -jnp.asarray(log_zero))),
         logits,
         labels,
@@ -320,8 +310,8 @@ def taylor_cross_entropy(
     """
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ValueError(message(f"order must be an integer of at least 1, got {order!r}"))
-    losses, weights, mask = _bent(
-        lambda nll: _taylor(_miss(nll), order),
+    losses, weights, mask = expected_curve(
+        lambda nll: taylor(miss(nll), order),
         (),
         logits,
         labels,
@@ -332,119 +322,3 @@ def taylor_cross_entropy(
         ignore_index=ignore_index,
     )
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
-
-
-def _bent(
-    curve: Callable[..., Array],
-    options: tuple[ArrayLike, ...],
-    logits: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None,
-    mask: ArrayLike | None,
-    *,
-    label_smoothing: ArrayLike | None = None,
-    class_weights: ArrayLike | None,
-    **door: Any,
-) -> tuple[Array, ArrayLike | None, ArrayLike | None]:
-    """The expected `curve` of the negative log-likelihood of the label, with what `reduce` needs besides."""
-    logits, labels, doubt, axis, mask, _ = _inputs.classes(mask, labels, logits=logits, **door)
-    top = peak(logits, doubt, axis)
-    if real(labels):
-        losses, log_normalizer = _expected(curve, axis, logits, top, labels, *map(jnp.asarray, options))
-    else:
-        nll, log_normalizer = hard_nll(logits, top, labels, axis)
-        losses = curve(nll, *options)
-    if label_smoothing is not None:
-        uniform = jnp.mean(curve(every_nll(logits, top, log_normalizer), *options), axis, keepdims=True)
-        losses = times(1 - label_smoothing, losses) + times(label_smoothing, uniform)
-    losses = jnp.squeeze(losses, axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
-    return losses, weights, mask
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _expected(
-    curve: Callable[..., Array], axis: int, z: Array, top: Array, labels: Array, *options: Array
-) -> tuple[Array, Array]:
-    """For each row the expected `curve` under its label's distribution, and log sum exp(z - top)."""
-    _, log_normalizer = soft_nll(z, top, labels, axis)
-    terms = times(labels, curve(every_nll(z, top, log_normalizer), *options))
-    return jnp.sum(terms, axis, keepdims=True), log_normalizer
-
-
-def _expected_rule(
-    curve: Callable[..., Array], axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...]
-) -> tuple[Any, Any]:
-    """In the logits it is `soft_nll` with the slopes of the curve for labels, and as accurate."""
-    z, top, labels, *options = primals
-    d_z, _, d_labels, *d_options = tangents
-    _, log_normalizer = soft_nll(z, top, labels, axis)
-    nll = every_nll(z, top, log_normalizer)
-    costs, slopes = jax.jvp(lambda nll: curve(nll, *options), (nll,), (jnp.ones_like(nll),))
-    changes = [jnp.zeros_like(top), jnp.zeros_like(top)]
-    if not isinstance(d_z, SymbolicZero):
-        held = lax.stop_gradient(top), times(labels, slopes)
-        _, changes = jax.jvp(lambda z: soft_nll(z, *held, axis), (z,), (d_z,))
-    if not isinstance(d_labels, SymbolicZero):
-        changes[0] += jnp.sum(finite_at_zero(labels, costs) * d_labels, axis, keepdims=True)
-    for place, d_option in enumerate(d_options):
-        if not isinstance(d_option, SymbolicZero):
-            by_option = lambda option: curve(nll, *options[:place], option, *options[place + 1 :])  # noqa: B023, E731
-            _, partial = jax.jvp(by_option, (options[place],), (jnp.ones_like(options[place]),))
-            changes[0] += jnp.sum(times(labels, partial), axis, keepdims=True) * d_option
-    return (jnp.sum(times(labels, costs), axis, keepdims=True), log_normalizer), tuple(changes)
-
-
-_expected.defjvp(_expected_rule, symbolic_zeros=True)
-
-
-@with_partials(lambda nll: jnp.exp(-nll))
-def _miss(nll: Array) -> Array:
-    """The probability of all other classes."""
-    return -jnp.expm1(-nll)
-
-
-@with_partials(lambda nll, epsilon: (1 + epsilon) - epsilon * _miss(nll), lambda nll, epsilon: _miss(nll))
-def _poly1(nll: Array, epsilon: Array) -> Array:
-    near = nll < 1
-    small = jnp.where(near, nll, 0)
-    return jnp.where(near, (1 + epsilon) * small - epsilon * exp_remainder(-small), nll + epsilon * _miss(nll))
-
-
-def _power(nll: Array, gamma: Array) -> Array:
-    """``(1 - p) ** gamma``, with a derivative at p = 1 that isn't infinite."""
-    return jnp.maximum(_miss(nll), jnp.finfo(nll.dtype).tiny) ** gamma
-
-
-def _focal_slope(nll: Array, gamma: Array) -> Array:
-    finite = squarable(nll)
-    return _power(nll, gamma) * (1 + gamma * jnp.exp(-finite) / exprel(-finite))
-
-
-def _focal_by_gamma(nll: Array, gamma: Array) -> Array:
-    finite = squarable(nll)
-    return _power(nll, gamma) * (finite * jnp.log(jnp.maximum(_miss(nll), jnp.finfo(nll.dtype).tiny)))
-
-
-@with_partials(_focal_slope, _focal_by_gamma)
-def _focal(nll: Array, gamma: Array) -> Array:
-    return _miss(nll) ** gamma * nll
-
-
-def _box_cox_by_q(nll: Array, q: Array) -> Array:
-    finite = squarable(nll)
-    return -finite * (finite * exprel_slope(-q * finite))
-
-
-@with_partials(lambda nll, q: jnp.exp(-q * squarable(nll)), _box_cox_by_q)
-def _box_cox(nll: Array, q: Array) -> Array:
-    """``(1 - p ** q) / q``, the logarithm at q = 0."""
-    finite = squarable(nll)
-    return jnp.where(q == 0, nll, finite * exprel(-q * finite))
-
-
-def _taylor(miss: Array, order: int) -> Array:
-    total = jnp.zeros_like(miss)
-    for k in range(order, 0, -1):
-        total = miss * (1 / k + total)
-    return total

@@ -18,7 +18,7 @@ from jax import lax
 from . import _inputs
 from ._jit import jit
 from ._reduction import reduce
-from ._softmax import below
+from ._softmax import below, peak
 from ._types import Array, ArrayLike, AxisName, Reduction
 
 
@@ -125,8 +125,7 @@ def entmax15_loss(
 
 
 def _fenchel_young(scores: Array, labels: Array, doubt: Array, axis: int, power: int) -> Array:
-    largest = jnp.finfo(scores.dtype).max
-    top = jnp.clip(jnp.max(lax.stop_gradient(scores), axis, keepdims=True), -largest, largest) + doubt
+    top = peak(scores, doubt, axis)
     threshold = _threshold(scores, top, axis, power)
     return jnp.squeeze(_regret(scores, top, threshold, labels, axis, power), axis)
 
