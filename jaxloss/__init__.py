@@ -54,6 +54,7 @@ from ._likelihood import (
     laplace_nll_loss as laplace_nll_loss,
     student_t_nll_loss as student_t_nll_loss,
 )
+from ._linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from ._margin import (
     hinge_loss as hinge_loss,
     perceptron_loss as perceptron_loss,

@@ -13,7 +13,7 @@ from ._checks import array, message, nan_unless, real, report
 from ._derivatives import at_least, quotient, times, with_partials
 from ._jit import jit
 from ._reduction import fit, live, reduce
-from ._softmax import hard_nll, peak, soft_nll
+from ._softmax import smoothed_nll
 from ._special import sigmoid, softplus
 from ._types import Array, ArrayLike, AxisName, NonNegative, NonNegatives, Proportion, Reduction
 
@@ -235,22 +235,7 @@ def cross_entropy(
     logits, labels, doubt, axis, mask, class_mask = _inputs.classes(
         mask, labels, logits=logits, axis=axis, class_mask=class_mask, ignore_index=ignore_index
     )
-    largest = jnp.finfo(logits.dtype).max
-    top = peak(logits, doubt, axis)
-    losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis)
-    if label_smoothing is not None:
-        below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_softmax._excess`
-        if class_mask is None:
-            uniform = 2 * jnp.mean(below, axis, keepdims=True)
-        else:
-            allowed = jnp.sum(jnp.broadcast_to(class_mask, logits.shape), axis, keepdims=True, dtype=logits.dtype)
-            uniform = 2 * jnp.sum(jnp.where(class_mask, below, 0), axis, keepdims=True) / jnp.maximum(allowed, 1)
-        uniform = jnp.where(top == largest, -jnp.inf, uniform)
-        losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
-    if z_loss is not None:
-        normalizer = top + log_normalizer
-        absent = (z_loss == 0) & jnp.isinf(jnp.square(normalizer))  # cleared before the square, whose slope is infinite
-        losses = losses + z_loss * jnp.square(jnp.where(absent, 0, normalizer))
+    losses = smoothed_nll(logits, labels, doubt, axis, class_mask, label_smoothing, z_loss)
     losses = jnp.squeeze(losses, axis)
     weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)

@@ -30,10 +30,16 @@ def elementwise(mask: ArrayLike | None, *, harmless: float = 0.0, **inputs: Arra
 
 def floating(name: str, x: ArrayLike) -> Array:
     """What a loss is differentiated by: floating point, in the dtype to compute in."""
+    x = narrow(name, x)
+    return x.astype(widened(x))
+
+
+def narrow(name: str, x: ArrayLike) -> Array:
+    """Floating point, in its own dtype: for products, which widen by themselves."""
     x = array(name, x)
     if not real(x):
         raise TypeError(message(f"{name} must be floating point, got {x.dtype}; cast with {name}.astype(jnp.float32)"))
-    return x.astype(widened(x))
+    return x
 
 
 def parameter(

@@ -124,29 +124,42 @@ def reduce(
       >>> jaxloss.reduce(jnp.array([1.0, 2.0, jnp.nan]), mask=jnp.array([True, True, False]))
       Array(1.5, dtype=float32)
     """
+    losses = array("losses", losses)
+    losses = losses.astype(widened(losses))
+    weight, exists = weigh(losses.shape, losses.dtype, weights, mask)
+    if exists is not None:
+        losses = jnp.where(exists, losses, 0)
+    weighted = losses * weight
+    return leave(Total(jnp.sum(weighted), total_weight(weight, losses.shape)), weighted, reduction, axis_name)
+
+
+def weigh(
+    shape: tuple[int, ...], dtype: Any, weights: ArrayLike | None, mask: ArrayLike | None
+) -> tuple[Array, Array | None]:
+    """How much each element counts, which fits `shape` axis by axis, and which ones exist."""
+    weight = jnp.ones((), dtype) if weights is None else fit("weights", weights, shape).astype(dtype)
+    if mask is None:
+        return weight, None
+    exists = live(mask, shape)
+    return jnp.where(exists, weight + _neither(mask, dtype), 0), exists
+
+
+def total_weight(weight: Array, shape: tuple[int, ...]) -> Array:
+    copies = math.prod(size for size, own in zip(shape, weight.shape or itertools.repeat(1)) if own == 1)
+    return jnp.sum(weight) * _number(copies, weight.dtype)
+
+
+def leave(total: Total, weighted: Array | None, reduction: Reduction, axis_name: AxisName | None) -> Array:
+    """The way out, with what every element costs and what all of them do."""
     if reduction not in ("mean", "sum", "none", "total"):
         raise ValueError(message(f"reduction must be 'mean', 'sum', 'none' or 'total', got {reduction!r}"))
     if reduction == "none" and axis_name is not None:
         raise ValueError(
             message("axis_name reduces over devices, but reduction='none' reduces nothing; leave axis_name out")
         )
-    losses = array("losses", losses)
-    losses = losses.astype(widened(losses))
-    weight = jnp.ones((), losses.dtype)
-    if weights is not None:
-        weight = fit("weights", weights, losses.shape).astype(losses.dtype)
-    if mask is not None:
-        exists = live(mask, losses.shape)
-        losses = jnp.where(exists, losses, 0)
-        weight = jnp.where(exists, weight + _neither(mask, losses.dtype), 0)
-    weighted = losses * weight
-    if reduction == "none":
-        return weighted
-    copies = math.prod(size for size, own in zip(losses.shape, weight.shape or itertools.repeat(1)) if own == 1)
-    total = Total(jnp.sum(weighted), jnp.sum(weight) * _number(copies, weight.dtype))
     if axis_name is not None:
         total = total.psum(axis_name)
-    results: dict[str, Any] = {"mean": total.mean(), "sum": total.total, "total": total}
+    results: dict[str, Any] = {"mean": total.mean(), "sum": total.total, "total": total, "none": weighted}
     return results[reduction]
 
 

@@ -16,6 +16,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from . import _inputs
+from ._checks import real
 from ._derivatives import finite_at_zero, times
 from ._types import Array
 
@@ -24,6 +25,34 @@ def peak(z: Array, doubt: Array, axis: int) -> Array:
     """The largest logit of each row, held constant and finite; NaN where its label is in doubt."""
     largest = jnp.finfo(z.dtype).max
     return jnp.clip(jnp.max(lax.stop_gradient(z), axis, keepdims=True), -largest, largest) + doubt
+
+
+def smoothed_nll(
+    logits: Array,
+    labels: Array,
+    doubt: Array,
+    axis: int,
+    class_mask: Array | None = None,
+    label_smoothing: Array | None = None,
+    z_loss: Array | None = None,
+) -> Array:
+    """The cross entropy of each row, with the class axis kept at size 1."""
+    top = peak(logits, doubt, axis)
+    losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis)
+    if label_smoothing is not None:
+        below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_excess`
+        if class_mask is None:
+            uniform = 2 * jnp.mean(below, axis, keepdims=True)
+        else:
+            allowed = jnp.sum(jnp.broadcast_to(class_mask, logits.shape), axis, keepdims=True, dtype=logits.dtype)
+            uniform = 2 * jnp.sum(jnp.where(class_mask, below, 0), axis, keepdims=True) / jnp.maximum(allowed, 1)
+        uniform = jnp.where(top == jnp.finfo(logits.dtype).max, -jnp.inf, uniform)
+        losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
+    if z_loss is not None:
+        normalizer = top + log_normalizer
+        absent = (z_loss == 0) & jnp.isinf(jnp.square(normalizer))  # cleared before the square, whose slope is infinite
+        losses = losses + z_loss * jnp.square(jnp.where(absent, 0, normalizer))
+    return losses
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
