@@ -96,7 +96,7 @@ def bi_tempered_logistic_loss(
 
 def _own(log_p: Array, miss: Array, t: Array) -> Array:
     """``-log_t p - (1 - p**(2 - t)) / (2 - t)``, where `miss` is 1 - p: half its square for an easy example."""
-    near = miss < 0.1
+    near = (miss < 0.1) & (log_p > -1)
     m = jnp.where(near, miss, 0)
     series = jnp.zeros_like(m)
     for k in range(16, 0, -1):  # the integral of v / (1 - v)**t from 0 to m
@@ -125,7 +125,7 @@ def _shift(x: Array, t: Array, axis: int) -> Array:
         last, shift, count = state
         return jnp.any(shift > last) & (count < 100)
 
-    start = 0 * jnp.max(x, axis, keepdims=True)
+    start = 0 * jnp.max(jnp.maximum(x, -1), axis, keepdims=True)
     return lax.while_loop(rising, advance, advance((start, start, jnp.zeros((), jnp.int32))))[1]
 
 
@@ -135,14 +135,17 @@ def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) ->
     shift = _shift(x, t, axis)
     log, change = jax.jvp(lambda x, t: _log_exp(x - shift, t), primals, tangents)
     total = jnp.sum(jnp.exp(log) * change, axis, keepdims=True)
-    return shift, total / jnp.sum(jnp.exp(t * log), axis, keepdims=True)
+    slope = jnp.sum(jnp.exp(t * log), axis, keepdims=True)
+    return shift, total / jnp.where(slope == 0, 1, slope)  # 0 where all classes are ruled out
 
 
 def _log_exp(x: Array, t: Array) -> Array:
     """The logarithm of ``exp_t``; a large negative number where that is 0."""
+    ruled_out = x == -jnp.inf
+    x = jnp.where(ruled_out, 0, x)
     bend = (1 - t) * x
-    zero = (bend <= -1) | (x == -jnp.inf)
-    x, bend = jnp.where(zero, 0, x), jnp.where(zero, 0, bend)
+    zero = ruled_out | (bend <= -1)
+    bend = jnp.where(zero, 0, bend)
     return jnp.where(zero, _lowest(x), x * log1prel(bend))
 
 

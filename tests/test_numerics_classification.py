@@ -362,3 +362,72 @@ def test_messages(call, says):
     with pytest.raises((ValueError, TypeError)) as error:
         call(jnp.zeros((2, 3)), jnp.array([0, 1]))
     assert str(error.value).split(": ", 1)[1] == says
+
+
+# --- derivatives in options and labels -------------------------------------------------------------------------------
+
+
+def central(f, x, step=1e-5):
+    return (f(x + step) - f(x - step)) / (2 * step)
+
+
+@pytest.mark.parametrize("derive", [jax.grad, jax.jacfwd])
+@pytest.mark.parametrize("logit", [-3.0, 0.4, 2.0])
+def test_sigmoid_focal_in_its_strength_and_labels(derive, logit):
+    f = lambda y, gamma: formulas.sigmoid_focal(np.array(logit), np.array(y), gamma)  # noqa: E731
+    loss = lambda y, gamma: jaxloss.sigmoid_focal_loss(jnp.float32(logit), y, gamma=gamma)  # noqa: E731
+    by_label, by_gamma = derive(loss, (0, 1))(jnp.float32(0.3), 1.5)
+    close(by_label, central(lambda y: f(y, 1.5), 0.3), rtol=1e-4)
+    close(by_gamma, central(lambda gamma: f(0.3, gamma), 1.5), rtol=1e-4)
+
+
+@pytest.mark.parametrize("logit", [-2.0, 0.4, 3.0])
+def test_asymmetric_loss_in_its_options(logit):
+    f = lambda *options: formulas.asymmetric(np.array(logit), np.array(0.3), *options)  # noqa: E731
+    names, at = ("gamma_positive", "gamma_negative", "clip"), (1.5, 2.5, 0.05)
+    slopes = jax.grad(lambda options: jaxloss.asymmetric_loss(jnp.float32(logit), jnp.float32(0.3), **options))(
+        dict(zip(names, at))
+    )
+    for place, name in enumerate(names):
+        expected = central(lambda x, place=place: f(*at[:place], x, *at[place + 1 :]), at[place])
+        close(slopes[name], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", [jaxloss.sigmoid_focal_loss, jaxloss.asymmetric_loss], ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("label", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("logit", [inf, -inf, 1e30])
+def test_options_of_infinite_logits_are_never_nan(loss, label, logit):
+    options = {"gamma": 2.0}
+    if loss is jaxloss.asymmetric_loss:
+        options = {"gamma_positive": 1.0, "gamma_negative": 4.0, "clip": 0.0}
+    slopes = jax.grad(lambda options: loss(jnp.float32(logit), jnp.float32(label), **options))(options)
+    assert not any(np.isnan(slope) for slope in slopes.values())
+
+
+@pytest.mark.parametrize("name", ["focal", "poly1", "generalized", "symmetric"])
+@pytest.mark.parametrize("derive", [jax.grad, jax.jacfwd])
+def test_bent_cross_entropies_in_options_and_labels(name, derive):
+    loss, options, curve = BENT[name]
+    logits, labels = jnp.array([0.5, -1.0, 0.0]), jnp.array([0.2, 0.5, 0.3])
+    nll = -special.log_softmax(np.asarray(logits, np.float64))
+    close(derive(lambda y: loss(logits, y, **options))(labels), curve(nll))
+    formula = {
+        "focal": formulas.softmax_focal,
+        "poly1": formulas.poly1,
+        "generalized": formulas.generalized,
+        "symmetric": lambda z, y, **options: formulas.symmetric(z, y, **{"log_zero": -4.0, **options}),
+    }[name]
+    arguments = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
+    slopes = derive(lambda options: loss(logits, labels, **options))(options)
+    for key, x in options.items():
+        close(slopes[key], central(lambda x, key=key: formula(*arguments, **{**options, key: x}), x), rtol=1e-4)
+
+
+def test_temperatures_of_ruled_out_classes():
+    f = lambda z, t1, t2: jaxloss.bi_tempered_logistic_loss(z, jnp.int32(0), t1=t1, t2=t2)  # noqa: E731
+    slopes = jax.grad(f, (0, 1, 2))(jnp.array([1.0, -inf, 0.5]), 0.5, 1.5)
+    expected = jax.grad(f, (0, 1, 2))(jnp.array([1.0, 0.5]), 0.5, 1.5)
+    close(slopes[0], [expected[0][0], 0, expected[0][1]])
+    close(slopes[1:], expected[1:])
+    value, slope = jax.value_and_grad(f)(jnp.full(3, -inf), 0.5, 1.5)
+    assert np.isfinite(value) and value > 0 and not np.any(slope)
