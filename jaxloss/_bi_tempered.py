@@ -11,11 +11,12 @@ from jax import lax
 from . import _inputs
 from ._checks import real
 from ._classification import weigh_classes
+from ._curves import box_cox
 from ._derivatives import times
 from ._jit import jit
 from ._reduction import reduce
 from ._softmax import below, peak
-from ._special import exprel, log1prel
+from ._special import log1prel
 from ._types import Array, ArrayLike, AxisName, Positive, Proportion, Reduction
 
 
@@ -48,13 +49,14 @@ def bi_tempered_logistic_loss(
 
     Choose it when labels are wrong: ``t1`` below 1 bounds the loss by :math:`1 / (1 - t_1)`, against labels that are
     far off; ``t2`` above 1 gives the softmax heavy tails, against wrong labels near the boundary. It has no noise
-    model. A label that the model finds impossible pulls with a gradient that goes to 0.
+    model. A label that the model finds impossible pulls with a gradient that goes to 0 if ``t1`` is below ``t2``.
 
     Args:
       logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``.
       labels: class indices, the logits' shape without the class axis; or probabilities of the logits' shape.
       t1: in [0, 1], the temperature of the logarithm.
-      t2: above 0, the temperature of the softmax; usually above 1. Below 1 classes far from the best get exactly 0.
+      t2: above 0, the temperature of the softmax; usually above 1. Below 1 classes far from the best get exactly 0. NaN
+        where the number of classes to the power ``t2 - 1`` overflows.
       axis: the class axis; ``axis=1`` for images as PyTorch lays them out.
       class_weights: ``[classes]``; an example counts with the (expected) weight of its label. The mean divides by these
         weights too.
@@ -103,7 +105,7 @@ def _own(log_p: Array, miss: Array, t: Array) -> Array:
         series = (t + (k - 1)) / k * m * (1 / (k + 2) + series)
     impossible = (log_p == _lowest(log_p)) & (t == 1)
     log_p = jnp.where(impossible, 0, log_p)
-    far = -log_p * exprel((1 - t) * log_p) + jnp.expm1((2 - t) * log_p) / (2 - t)
+    far = box_cox(-log_p, 1 - t) + jnp.expm1((2 - t) * log_p) / (2 - t)
     return jnp.where(impossible, jnp.inf, jnp.where(near, m * m * (0.5 + series), far))
 
 
@@ -126,7 +128,8 @@ def _shift(x: Array, t: Array, axis: int) -> Array:
         return jnp.any(shift > last) & (count < 100)
 
     start = 0 * jnp.max(jnp.maximum(x, -1), axis, keepdims=True)
-    return lax.while_loop(rising, advance, advance((start, start, jnp.zeros((), jnp.int32))))[1]
+    shift = lax.while_loop(rising, advance, advance((start, start, jnp.zeros((), jnp.int32))))[1]
+    return jnp.where(shift == jnp.inf, jnp.nan, shift)
 
 
 @_shift.defjvp

@@ -172,6 +172,29 @@ def test_bent_cross_entropies(name, one_hot, gap):
 
 @bent
 @pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("gap", [20.0, 25.0])
+def test_curvature_of_sure_rows(name, one_hot, gap):
+    """There the loss goes like a power of the negative log-likelihood n, whose slope is (-2p, p, p)."""
+    loss, options, curve = BENT[name]
+    label = jnp.array([1.0, 0, 0]) if one_hot else jnp.int32(0)
+    hessian = jax.hessian(lambda z: loss(z, label, **options))(jnp.array([gap, 0.0, 0.0]))
+    p, n, slope = 0.5 * nll_of(gap), nll_of(gap), np.array([-2, 1, 1])
+    power = {"focal": 3, "focal-half": 1.5, "poly1-quadratic": 2}.get(name, 1)
+    curved = power * n ** (power - 1) * p * np.array([[2, -1, -1], [-1, 1, 0], [-1, 0, 1]])
+    bent = power * (power - 1) * n ** (power - 2) * p**2 * np.outer(slope, slope)
+    expected = curve(1e-3) / 1e-3**power * (curved + bent)
+    close(hessian, expected, rtol=2e-3, atol=1e-3 * np.max(expected))  # the factor is that of n = 0 but for 1e-3
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("far", [-inf, -1e30, -1e19])
+def test_curvature_of_focal_losses_beside_ruled_out_classes(gamma, far):
+    loss = lambda z: jaxloss.softmax_focal_loss(z, jnp.array([1.0, 0.0, 0.0]), gamma=gamma)  # noqa: E731
+    assert np.all(np.isfinite(jax.hessian(loss)(jnp.array([1.0, 0.0, far]))))
+
+
+@bent
+@pytest.mark.parametrize("one_hot", [False, True])
 def test_ruled_out_classes(name, one_hot):
     loss, options, curve = BENT[name]
     as_label = lambda y: jax.nn.one_hot(y, 3) if one_hot else jnp.int32(y)  # noqa: E731
@@ -285,6 +308,18 @@ def test_wrong_labels_cost_a_bounded_amount():
     assert f(jnp.array([3.0]), t1=0.5, t2=1.5) == 0
 
 
+def test_temperature_of_a_label_far_off():
+    slope = jax.grad(lambda t2: jaxloss.bi_tempered_logistic_loss(jnp.array([-1e6, 0]), jnp.int32(0), t1=0.5, t2=t2))
+    far = lambda t2: bi_tempered([-1e6, 0.0], 0, 0.5, t2)  # noqa: E731
+    close(slope(3.0), (far(3.001) - far(2.999)) / 0.002, rtol=1e-3)
+
+
+def test_normalizers_that_overflow_are_never_plausible():
+    f = lambda z: jaxloss.bi_tempered_logistic_loss(z, jnp.int32(0), t1=0.5, t2=40.0)  # noqa: E731
+    value, slope = jax.value_and_grad(f)(jnp.zeros(10))
+    assert np.isnan(value) and np.all(np.isnan(slope))
+
+
 def test_tails_that_end():
     """Below a temperature of 1 a class far from the best has no probability at all, and no pull."""
     value, slope = jax.value_and_grad(jaxloss.bi_tempered_logistic_loss)(
@@ -306,6 +341,10 @@ def test_coral_adds_up_its_thresholds():
     assert np.all(np.isfinite(slopes))
 
 
+def test_coral_without_thresholds():
+    np.testing.assert_array_equal(jaxloss.coral_loss(jnp.zeros((2, 0)), jnp.array([0, 1]), **each), [0, np.nan])
+
+
 def test_coral_of_two_classes_is_binary():
     logits = jnp.array([0.3, -2.0, 4.0])
     close(
@@ -324,6 +363,7 @@ def test_class_balanced_weights():
     weights = jaxloss.class_balanced_weights(jnp.array([1e12, 1e6, 1.0]), beta=0.9999)
     assert np.all(np.isfinite(weights)) and np.all(weights > 0)
     close(jaxloss.class_balanced_weights(jnp.zeros(3, jnp.int32)), [0, 0, 0])
+    close(jax.grad(lambda beta: jaxloss.class_balanced_weights(jnp.array([5, 1]), beta=beta)[0])(0.0), -0.5)
     assert np.isnan(jaxloss.class_balanced_weights(jnp.array([2.0, -1.0]))).all()
     with pytest.raises(ValueError, match=r"^class_balanced_weights: counts must lie in \[0, inf\), got -1.0 at index"):
         jaxloss.checked(jaxloss.class_balanced_weights)(jnp.array([2.0, -1.0]))
@@ -356,6 +396,10 @@ def test_class_balanced_weights():
         ),
         (lambda z, y: jaxloss.class_balanced_weights(z), "counts must have shape (classes,), got shape (2, 3)"),
         (lambda z, y: jaxloss.class_balanced_weights(y, beta=1.0), "beta must lie in [0, 1), got 1.0"),
+        (
+            lambda z, y: jaxloss.class_balanced_weights(y, beta=0.99999999),
+            "beta must lie in [0, 1), got 0.99999999; rounded to the dtype of the loss it does not",
+        ),
     ],
 )
 def test_messages(call, says):

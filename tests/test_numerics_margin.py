@@ -480,7 +480,7 @@ ERRORS = [
     ),
     (
         lambda: jaxloss.triplet_margin_loss(X, X, X, p=0.5),
-        "triplet_margin_loss: p must be a Python number of at least 1, or inf, got 0.5",
+        "triplet_margin_loss: p must be a plain number of at least 1, or inf, got 0.5",
     ),
     (
         lambda: jaxloss.triplet_margin_loss(X, X, X, p=jnp.ones(())),
