@@ -102,7 +102,9 @@ def class_balanced_weights(counts: ArrayLike, *, beta: Share = 0.999) -> Array:
     counts = _inputs.valid("counts", counts.astype(widened(counts)), "[0, inf)")
     powers = jnp.where(counts == 0, 1, counts)
     low = jnp.minimum(beta, 0.5)
-    missing = jnp.where(beta < 0.5, 1 - low**powers, -jnp.expm1(powers * jnp.log1p(jnp.maximum(beta, 0.5) - 1)))
+    missing = jnp.where(
+        jnp.asarray(beta) < 0.5, 1 - low**powers, -jnp.expm1(powers * jnp.log1p(jnp.maximum(beta, 0.5) - 1))
+    )
     raw = jnp.where(counts == 0, 0, 1 / missing)
     total = jnp.sum(raw)
     return raw * (len(counts) / jnp.where(total == 0, 1, total))
