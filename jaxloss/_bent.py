@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 
 from ._checks import message
 from ._curves import box_cox, expected_curve, focal, miss, poly1, taylor
@@ -35,8 +36,9 @@ def softmax_focal_loss(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it when a few hard classes drown in many easy examples. It has no noise model: it isn't proper, and its
-    probabilities come out less sure than they should be, which often helps an overconfident network. A wrong label
-    pulls as hard as under `cross_entropy`. Keras' ``CategoricalFocalCrossentropy`` multiplies all of it by ``alpha``,
+    probabilities come out less sure than they should be, which often helps an overconfident network. A label
+    that the model finds impossible pulls as hard as under `cross_entropy`, one that it doubts harder (by up to a third
+    at gamma 5). Keras' ``CategoricalFocalCrossentropy`` multiplies all of it by ``alpha``,
     0.25.
 
     Args:
@@ -96,8 +98,9 @@ def poly1_cross_entropy(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it as a cheap variation of `cross_entropy`: one number to tune, above 0 for more weight on examples that are
-    nearly right, below 0 (not under -1) for less. It has no noise model of its own. A wrong label pulls with 1 at most,
-    as under `cross_entropy`. Optax' default is ``epsilon=2``.
+    nearly right, below 0 (not under -1) for less. It has no noise model of its own. A label pulls with
+    :math:`(1 - p_y) (1 + \varepsilon p_y)`: with 1 where the model finds it impossible, as under `cross_entropy`, and
+    with more in between if epsilon is above 1. Optax' default is ``epsilon=2``.
 
     Args:
       logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``.
@@ -225,7 +228,7 @@ def symmetric_cross_entropy(
 
     Choose it when many labels are wrong: the second term, a mean absolute error, is bounded and keeps learning from
     clean labels; the first keeps it fast. Its noise model is labels flipped at random. A wrong label pulls with
-    :math:`\alpha` at most where the model finds it impossible.
+    :math:`\alpha` where the model finds it impossible.
 
     Args:
       logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``.
@@ -285,8 +288,8 @@ def taylor_cross_entropy(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it when many labels are wrong. Its noise model is labels flipped at random: order 1 is half the absolute
-    error and forgets them entirely, a large order comes close to `cross_entropy`. An example pulls with :math:`p_y (1 -
-    (1 - p_y)^t)` at most, so an impossible label hardly at all.
+    error and forgets them entirely, a large order comes close to `cross_entropy`. An example pulls with :math:`(1 -
+    p_y) (1 - (1 - p_y)^t)`, so an impossible label hardly at all.
 
     Args:
       logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``.
@@ -308,10 +311,10 @@ def taylor_cross_entropy(
       >>> jaxloss.taylor_cross_entropy(logits, jnp.array([0, 1]), reduction="none")
       Array([0.2357014, 1.4867254], dtype=float32)
     """
-    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
+    if isinstance(order, bool) or not isinstance(order, (int, np.integer)) or order < 1:
         raise ValueError(message(f"order must be an integer of at least 1, got {order!r}"))
     losses, weights, mask = expected_curve(
-        lambda nll: taylor(miss(nll), order),
+        lambda nll: taylor(miss(nll), int(order)),
         (),
         logits,
         labels,

@@ -11,11 +11,12 @@ from jax import lax
 from . import _inputs
 from ._checks import real
 from ._classification import weigh_classes
+from ._curves import box_cox
 from ._derivatives import times
 from ._jit import jit
 from ._reduction import reduce
 from ._softmax import below, peak
-from ._special import exprel, log1prel
+from ._special import log1prel
 from ._types import Array, ArrayLike, AxisName, Positive, Proportion, Reduction
 
 
@@ -48,13 +49,14 @@ def bi_tempered_logistic_loss(
 
     Choose it when labels are wrong: ``t1`` below 1 bounds the loss by :math:`1 / (1 - t_1)`, against labels that are
     far off; ``t2`` above 1 gives the softmax heavy tails, against wrong labels near the boundary. It has no noise
-    model. A label that the model finds impossible pulls with a gradient that goes to 0.
+    model. A label that the model finds impossible pulls with a gradient that goes to 0 if ``t1`` is below ``t2``.
 
     Args:
       logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``.
       labels: class indices, the logits' shape without the class axis; or probabilities of the logits' shape.
       t1: in [0, 1], the temperature of the logarithm.
-      t2: above 0, the temperature of the softmax; usually above 1. Below 1 classes far from the best get exactly 0.
+      t2: above 0, the temperature of the softmax; usually above 1. Below 1 classes far from the best get exactly 0. NaN
+        where the number of classes to the power ``t2 - 1`` overflows.
       axis: the class axis; ``axis=1`` for images as PyTorch lays them out.
       class_weights: ``[classes]``; an example counts with the (expected) weight of its label. The mean divides by these
         weights too.
@@ -96,14 +98,14 @@ def bi_tempered_logistic_loss(
 
 def _own(log_p: Array, miss: Array, t: Array) -> Array:
     """``-log_t p - (1 - p**(2 - t)) / (2 - t)``, where `miss` is 1 - p: half its square for an easy example."""
-    near = miss < 0.1
+    near = (miss < 0.1) & (log_p > -1)
     m = jnp.where(near, miss, 0)
     series = jnp.zeros_like(m)
     for k in range(16, 0, -1):  # the integral of v / (1 - v)**t from 0 to m
         series = (t + (k - 1)) / k * m * (1 / (k + 2) + series)
     impossible = (log_p == _lowest(log_p)) & (t == 1)
     log_p = jnp.where(impossible, 0, log_p)
-    far = -log_p * exprel((1 - t) * log_p) + jnp.expm1((2 - t) * log_p) / (2 - t)
+    far = box_cox(-log_p, 1 - t) + jnp.expm1((2 - t) * log_p) / (2 - t)
     return jnp.where(impossible, jnp.inf, jnp.where(near, m * m * (0.5 + series), far))
 
 
@@ -125,8 +127,9 @@ def _shift(x: Array, t: Array, axis: int) -> Array:
         last, shift, count = state
         return jnp.any(shift > last) & (count < 100)
 
-    start = 0 * jnp.max(x, axis, keepdims=True)
-    return lax.while_loop(rising, advance, advance((start, start, jnp.zeros((), jnp.int32))))[1]
+    start = 0 * jnp.max(jnp.maximum(x, -1), axis, keepdims=True)
+    shift = lax.while_loop(rising, advance, advance((start, start, jnp.zeros((), jnp.int32))))[1]
+    return jnp.where(shift == jnp.inf, jnp.nan, shift)
 
 
 @_shift.defjvp
@@ -135,14 +138,17 @@ def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) ->
     shift = _shift(x, t, axis)
     log, change = jax.jvp(lambda x, t: _log_exp(x - shift, t), primals, tangents)
     total = jnp.sum(jnp.exp(log) * change, axis, keepdims=True)
-    return shift, total / jnp.sum(jnp.exp(t * log), axis, keepdims=True)
+    slope = jnp.sum(jnp.exp(t * log), axis, keepdims=True)
+    return shift, total / jnp.where(slope == 0, 1, slope)  # 0 where all classes are ruled out
 
 
 def _log_exp(x: Array, t: Array) -> Array:
     """The logarithm of ``exp_t``; a large negative number where that is 0."""
+    ruled_out = x == -jnp.inf
+    x = jnp.where(ruled_out, 0, x)
     bend = (1 - t) * x
-    zero = (bend <= -1) | (x == -jnp.inf)
-    x, bend = jnp.where(zero, 0, x), jnp.where(zero, 0, bend)
+    zero = ruled_out | (bend <= -1)
+    bend = jnp.where(zero, 0, bend)
     return jnp.where(zero, _lowest(x), x * log1prel(bend))
 
 

@@ -253,11 +253,7 @@ def weigh_classes(
     """The weights of the rows times the (expected) weight of their classes."""
     if class_weights is None:
         return weights
-    by_class = array("class_weights", class_weights).astype(losses.dtype)
-    if by_class.shape != (count,):
-        raise ValueError(
-            message(f"class_weights must have shape ({count},), one for each class, got shape {by_class.shape}")
-        )
+    by_class = each_class(class_weights, count).astype(losses.dtype)
     if real(labels):
         expected = jnp.sum(labels * _inputs.along(by_class, labels.ndim, axis), axis)
     else:
@@ -266,6 +262,15 @@ def weigh_classes(
     if mask is not None:  # before the product, where a masked NaN would reach the derivative of the other factor
         factors = [jnp.where(live(mask, losses.shape), factor, 0) for factor in factors]
     return math.prod(factors)
+
+
+def each_class(class_weights: ArrayLike, count: int) -> Array:
+    by_class = array("class_weights", class_weights)
+    if by_class.shape != (count,):
+        raise ValueError(
+            message(f"class_weights must have shape ({count},), one for each class, got shape {by_class.shape}")
+        )
+    return by_class
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))

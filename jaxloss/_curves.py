@@ -14,7 +14,7 @@ from jax.custom_derivatives import SymbolicZero
 from . import _inputs
 from ._checks import real
 from ._classification import weigh_classes
-from ._derivatives import finite_at_zero, squarable, times, with_partials
+from ._derivatives import finite_at_zero, quotient, squarable, times, with_partials
 from ._softmax import every_nll, hard_nll, peak, soft_nll
 from ._special import exp_remainder, exprel, exprel_slope
 from ._types import Array, ArrayLike
@@ -41,7 +41,7 @@ def expected_curve(
         nll, log_normalizer = hard_nll(logits, top, labels, axis)
         losses = curve(nll, *options)
     if label_smoothing is not None:
-        uniform = jnp.mean(curve(every_nll(logits, top, log_normalizer), *options), axis, keepdims=True)
+        uniform = jnp.mean(curve(every_nll(logits, top, log_normalizer, axis), *options), axis, keepdims=True)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, uniform)
     losses = jnp.squeeze(losses, axis)
     weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
@@ -54,7 +54,7 @@ def _expected(
 ) -> tuple[Array, Array]:
     """For each row the expected `curve` under its label's distribution, and log sum exp(z - top)."""
     _, log_normalizer = soft_nll(z, top, labels, axis)
-    terms = times(labels, curve(every_nll(z, top, log_normalizer), *options))
+    terms = times(labels, curve(every_nll(z, top, log_normalizer, axis), *options))
     return jnp.sum(terms, axis, keepdims=True), log_normalizer
 
 
@@ -65,7 +65,7 @@ def _expected_rule(
     z, top, labels, *options = primals
     d_z, _, d_labels, *d_options = tangents
     _, log_normalizer = soft_nll(z, top, labels, axis)
-    nll = every_nll(z, top, log_normalizer)
+    nll = every_nll(z, top, log_normalizer, axis)
     costs, slopes = jax.jvp(lambda nll: curve(nll, *options), (nll,), (jnp.ones_like(nll),))
     changes = [jnp.zeros_like(top), jnp.zeros_like(top)]
     if not isinstance(d_z, SymbolicZero):
@@ -102,9 +102,9 @@ def _power(nll: Array, gamma: Array) -> Array:
     return jnp.maximum(miss(nll), jnp.finfo(nll.dtype).tiny) ** gamma
 
 
-def __focal_slope(nll: Array, gamma: Array) -> Array:
+def _focal_slope(nll: Array, gamma: Array) -> Array:
     finite = squarable(nll)
-    return _power(nll, gamma) * (1 + gamma * jnp.exp(-finite) / exprel(-finite))
+    return _power(nll, gamma) * (1 + gamma * quotient(jnp.exp(-finite), exprel(-finite)))
 
 
 def _focal_by_gamma(nll: Array, gamma: Array) -> Array:
@@ -112,7 +112,7 @@ def _focal_by_gamma(nll: Array, gamma: Array) -> Array:
     return _power(nll, gamma) * (finite * jnp.log(jnp.maximum(miss(nll), jnp.finfo(nll.dtype).tiny)))
 
 
-@with_partials(__focal_slope, _focal_by_gamma)
+@with_partials(_focal_slope, _focal_by_gamma)
 def focal(nll: Array, gamma: Array) -> Array:
     return miss(nll) ** gamma * nll
 

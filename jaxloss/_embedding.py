@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from . import _inputs, _norm
@@ -196,7 +197,7 @@ def triplet_margin_loss(
       positives: of the same shape; what the anchors belong to.
       negatives: of the same shape; what the anchors don't belong to.
       margin: at least 0, :math:`m`, in the units of the distances.
-      p: the norm: a Python number of at least 1, or ``float("inf")``, where entries that are largest alike share the
+      p: the norm: a plain number of at least 1, or ``float("inf")``, where entries that are largest alike share the
         gradient.
       swap: whether the positive may stand in for the anchor.
       axis: the axis of the vectors, or a tuple of axes.
@@ -211,14 +212,14 @@ def triplet_margin_loss(
       >>> jaxloss.triplet_margin_loss(anchors, positives, negatives)
       Array(4., dtype=float32)
     """
-    if not isinstance(p, (int, float)) or not p >= 1:
-        raise ValueError(message(f"p must be a Python number of at least 1, or inf, got {p!r}"))
+    if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not p >= 1:
+        raise ValueError(message(f"p must be a plain number of at least 1, or inf, got {p!r}"))
     (anchors, positives, negatives), axes = _inputs.vectors(
         mask, axis=axis, anchors=anchors, positives=positives, negatives=negatives
     )
 
     def distance(a: Array, b: Array) -> Array:
-        return jnp.squeeze(_norm.p_norm(a - b, p, axes), axes)
+        return jnp.squeeze(_norm.p_norm(a - b, float(p), axes), axes)
 
     losses = _triplet_hinge(anchors, positives, negatives, distance=distance, margin=margin, swap=swap)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)

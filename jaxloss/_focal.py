@@ -157,9 +157,12 @@ def _focal_by_label(z: Array, y: Array, gamma: Array) -> Array:
     return times(gamma * _nll(z, y), less) - times(_power(z, y, gamma), z)
 
 
-@with_partials(
-    _focal_slope, _focal_by_label, lambda z, y, gamma: times(times(_power(z, y, gamma), _nll(z, y)), _log_miss(z, y))
-)
+def _focal_by_gamma(z: Array, y: Array, gamma: Array) -> Array:
+    z = squarable(z)
+    return times(_power(z, y, gamma) * _nll(z, y), _log_miss(z, y))
+
+
+@with_partials(_focal_slope, _focal_by_label, _focal_by_gamma)
 def _focal(z: Array, y: Array, gamma: Array) -> Array:
     return times(_power(z, y, gamma), _nll(z, y))
 
@@ -195,8 +198,8 @@ def _clipped_by_gamma(z: Array, gamma: Array, clip: Array) -> Array:
 
 
 def _clipped_by_clip(z: Array, gamma: Array, clip: Array) -> Array:
-    first, second = _clipped_by_q(z, gamma, clip)
-    return -first - second / (sigmoid(-z) + clip)
+    first, second = _clipped_by_q(squarable(z), gamma, clip)
+    return -first - second / jnp.maximum(sigmoid(-z) + clip, jnp.finfo(z.dtype).tiny)
 
 
 @with_partials(_clipped_slope, _clipped_by_gamma, _clipped_by_clip)

@@ -61,6 +61,9 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
                     seen = name in numbers or np.ndim(value) == 0  # of many, some may be masked
                     if seen and not np.all(within(value, interval)):
                         raise ValueError(message(f"{name} must lie in {interval}, got {value}"))
+                    if name in numbers and not np.all(within(_rounded(value, args, kwargs), interval)):
+                        hint = "rounded to the dtype of the loss it does not"
+                        raise ValueError(message(f"{name} must lie in {interval}, got {value}; {hint}"))
         try:
             return (traced if inside_call() else compiled)(*args, **kwargs)
         except TypeError:
@@ -78,6 +81,11 @@ def widened(x: Any) -> Any:
     """The dtype to compute in: at least float32, float64 where `x` is."""
     dtype = getattr(x, "dtype", jnp.float32)
     return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
+
+
+def _rounded(value: Any, args: Any, kwargs: Any) -> Any:
+    with np.errstate(over="ignore"):
+        return np.asarray(value, widened(next(iter((*args, *kwargs.values())))))
 
 
 def _option(name: str, value: Any, number: Number, dtype: Any) -> Array:

@@ -150,7 +150,7 @@ def _costs(products: Array, labels: Array, doubt: Array, bias: Array | None, opt
     logits = products if bias is None else products + bias[None]
     if soft_cap is not None:
         logits = soft_cap * jnp.tanh(logits / soft_cap)
-    return jnp.squeeze(smoothed_nll(logits, labels, doubt, -1, None, label_smoothing, z_loss), -1)
+    return jnp.squeeze(smoothed_nll(logits, labels, doubt, 1, None, label_smoothing, z_loss), 1)
 
 
 def _if_any(exists: Array | None, work: Callable[..., Any], carry: Any, chunk: _Tokens) -> Any:

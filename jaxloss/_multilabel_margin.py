@@ -8,7 +8,7 @@ from jax import lax
 
 from . import _inputs
 from ._checks import array, message, nan_unless, real, report, within
-from ._classification import binary_nll
+from ._classification import binary_nll, each_class
 from ._derivatives import above_zero, positive, times
 from ._jit import jit
 from ._multiclass_margin import above
@@ -41,8 +41,8 @@ def multilabel_margin_loss(
 
     Args:
       scores: ``[..., classes]``, floating point, the class axis at ``axis``.
-      labels: of the scores' shape: along ``axis`` the indices of the targets, ended by the first -1, what follows being
-        ignored; one that is listed twice counts twice. Or bool: which classes are targets.
+      labels: of the scores' shape: along ``axis`` the indices of the targets, ended by the first -1, what follows must
+        lie in range but takes no part; one that is listed twice counts twice. Or bool: which classes are targets.
       axis: the class axis.
 
     Returns:
@@ -109,7 +109,8 @@ def multilabel_soft_margin_loss(
     labels = labels + nan_unless(jnp.all(fits, axis, keepdims=True), labels.dtype)
     terms = binary_nll(scores, labels, jnp.ones((), scores.dtype))
     if class_weights is not None:
-        terms = times(_inputs.over_classes("class_weights", class_weights, scores, axis).astype(terms.dtype), terms)
+        by_class = each_class(class_weights, scores.shape[axis]).astype(terms.dtype)
+        terms = times(_inputs.along(by_class, terms.ndim, axis), terms)
     losses = jnp.mean(terms, axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 

@@ -63,8 +63,10 @@ def coral_loss(
     fits = (labels >= 0) & (labels <= count)
     report("labels", jnp.squeeze(labels, axis).astype(jnp.int32), jnp.squeeze(fits, axis), f"lie in [0, {count + 1})")
     threshold = lax.broadcasted_iota(logits.dtype, logits.shape, axis) + jnp.zeros_like(logits)
-    above = (labels > threshold).astype(logits.dtype) + nan_unless(fits, logits.dtype)
+    doubt = nan_unless(fits, logits.dtype)
+    above = (labels > threshold).astype(logits.dtype) + doubt
     losses = jnp.sum(binary_nll(logits, above, jnp.ones((), logits.dtype)), axis)
+    losses = losses + jnp.squeeze(doubt, axis)  # said once more for want of thresholds
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -98,7 +100,11 @@ def class_balanced_weights(counts: ArrayLike, *, beta: Share = 0.999) -> Array:
     if counts.ndim != 1:
         raise ValueError(message(f"counts must have shape (classes,), got shape {counts.shape}"))
     counts = _inputs.valid("counts", counts.astype(widened(counts)), "[0, inf)")
-    missing = -jnp.expm1(jnp.where(counts == 0, 1, counts) * jnp.log1p(beta - 1))
+    powers = jnp.where(counts == 0, 1, counts)
+    low = jnp.minimum(beta, 0.5)
+    missing = jnp.where(
+        jnp.asarray(beta) < 0.5, 1 - low**powers, -jnp.expm1(powers * jnp.log1p(jnp.maximum(beta, 0.5) - 1))
+    )
     raw = jnp.where(counts == 0, 0, 1 / missing)
     total = jnp.sum(raw)
     return raw * (len(counts) / jnp.where(total == 0, 1, total))

@@ -55,16 +55,23 @@ def smoothed_nll(
     return losses
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def hard_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
     """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
-    log_normalizer = jnp.log1p(_excess(z, top, axis))
-    return _minus_log(log_normalizer, below(_inputs.at(z, labels, axis), top)), log_normalizer
+    held = lax.stop_gradient(z)
+    log_normalizer = jnp.log1p(_excess(held, top, axis))
+    values = _minus_log(log_normalizer, below(_inputs.at(held, labels, axis), top)), log_normalizer
+    return _hard(values, z, top, labels, axis)
 
 
-@hard_nll.defjvp
-def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Any, Any]:
-    z, top, labels = primals
+@functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
+def _hard(values: tuple[Array, Array], z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
+    """`values`, with the derivatives by hand at every order."""
+    return values
+
+
+@_hard.defjvp
+def _(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    _, z, top, labels = primals
     x = below(_inputs.at(z, labels, axis), top)
     is_label = _inputs.is_label(z, labels, axis)
     exp = jnp.where(is_label, 0, jnp.exp(below(z, top)))
@@ -73,20 +80,28 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
     log_normalizer = jnp.log1p(others + jnp.expm1(x))
     slope = jnp.where(is_label, -others * scale, exp * scale)
     softmax = jnp.where(is_label, jnp.exp(x) * scale, exp * scale)
-    value = _minus_log(log_normalizer, x), log_normalizer
-    return value, (_along(slope, tangents[0], axis), _along(softmax, tangents[0], axis))
+    values = lax.stop_gradient((_minus_log(log_normalizer, x), log_normalizer))
+    slopes = _along(slope, tangents[1], axis), _along(softmax, tangents[1], axis)
+    return _hard(values, z, top, labels, axis), slopes
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def soft_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
     """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
-    log_normalizer = jnp.log1p(_excess(z, top, axis))
-    return _expected(labels, below(z, top), log_normalizer, axis), log_normalizer
+    held, held_labels = lax.stop_gradient((z, labels))
+    log_normalizer = jnp.log1p(_excess(held, top, axis))
+    values = _expected(held_labels, below(held, top), log_normalizer, axis), log_normalizer
+    return _soft(values, z, top, labels, axis)
 
 
-def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    z, top, labels = primals
-    d_z, _, d_labels = tangents
+@functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
+def _soft(values: tuple[Array, Array], z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
+    """`values`, with the derivatives by hand at every order."""
+    return values
+
+
+def _soft_rule(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    _, z, top, labels = primals
+    _, d_z, _, d_labels = tangents
     x = below(z, top)
     exp = jnp.exp(x)
     is_top = x == 0
@@ -94,7 +109,7 @@ def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...])
     tops = jnp.sum(jnp.where(is_top, exp, 0), axis, keepdims=True)
     scale = _reciprocal(rest + tops)
     log_normalizer = jnp.log1p(jnp.where(tops == 0, 0, rest + (tops - 1)))  # no tops: all classes are ruled out
-    value = _expected(labels, x, log_normalizer, axis), log_normalizer
+    values = lax.stop_gradient((_expected(labels, x, log_normalizer, axis), log_normalizer))
     slopes = [jnp.zeros_like(top), jnp.zeros_like(top)]
     if not isinstance(d_z, SymbolicZero):
         # Softmax - label, without subtracting a softmax near 1 from a label near 1.
@@ -106,15 +121,28 @@ def _soft_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...])
         slopes = [_along(slope, d_z, axis), _along(exp * scale, d_z, axis)]
     if not isinstance(d_labels, SymbolicZero):
         slopes[0] += _along(finite_at_zero(labels, log_normalizer - x), d_labels, axis)
-    return value, tuple(slopes)
+    return _soft(values, z, top, labels, axis), tuple(slopes)
 
 
-soft_nll.defjvp(_soft_rule, symbolic_zeros=True)
+_soft.defjvp(_soft_rule, symbolic_zeros=True)
 
 
-def every_nll(z: Array, top: Array, log_normalizer: Array) -> Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def every_nll(z: Array, top: Array, log_normalizer: Array, axis: int) -> Array:
     """The negative log-likelihood of every class."""
     return _minus_log(log_normalizer, below(z, top))
+
+
+@every_nll.defjvp
+def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    """Softmax - 1 where a class is all but sure, without subtracting: changes against that of the top classes."""
+    z, top, log_normalizer = primals
+    x = below(z, top)
+    is_top = (x == 0).astype(z.dtype)
+    lead = _along(is_top, tangents[0], axis) / jnp.maximum(jnp.sum(is_top, axis, keepdims=True), 1)
+    change = tangents[0] - lead
+    softmax = jnp.where(x == 0, 0, jnp.exp(x - log_normalizer))
+    return every_nll(*primals, axis), _along(softmax, change, axis) - change
 
 
 def _excess(z: Array, top: Array, axis: int) -> Array:

@@ -21,7 +21,7 @@ def horner(x: Array, *coefficients: float) -> Array:
 
 
 # JAX's own derivative is p (1 - p), which is 0 for a sure one.
-sigmoid = differentiable(lax.logistic, (lambda z: sigmoid(z) * sigmoid(-z),))
+sigmoid = differentiable(lambda z: lax.logistic(z), (lambda z: sigmoid(z) * sigmoid(-z),))
 
 
 @functools.partial(differentiable, partials=(sigmoid,))

@@ -172,6 +172,29 @@ def test_bent_cross_entropies(name, one_hot, gap):
 
 @bent
 @pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("gap", [20.0, 25.0])
+def test_curvature_of_sure_rows(name, one_hot, gap):
+    """There the loss goes like a power of the negative log-likelihood n, whose slope is (-2p, p, p)."""
+    loss, options, curve = BENT[name]
+    label = jnp.array([1.0, 0, 0]) if one_hot else jnp.int32(0)
+    hessian = jax.hessian(lambda z: loss(z, label, **options))(jnp.array([gap, 0.0, 0.0]))
+    p, n, slope = 0.5 * nll_of(gap), nll_of(gap), np.array([-2, 1, 1])
+    power = {"focal": 3, "focal-half": 1.5, "poly1-quadratic": 2}.get(name, 1)
+    curved = power * n ** (power - 1) * p * np.array([[2, -1, -1], [-1, 1, 0], [-1, 0, 1]])
+    bent = power * (power - 1) * n ** (power - 2) * p**2 * np.outer(slope, slope)
+    expected = curve(1e-3) / 1e-3**power * (curved + bent)
+    close(hessian, expected, rtol=2e-3, atol=1e-3 * np.max(expected))  # the factor is that of n = 0 but for 1e-3
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("far", [-inf, -1e30, -1e19])
+def test_curvature_of_focal_losses_beside_ruled_out_classes(gamma, far):
+    loss = lambda z: jaxloss.softmax_focal_loss(z, jnp.array([1.0, 0.0, 0.0]), gamma=gamma)  # noqa: E731
+    assert np.all(np.isfinite(jax.hessian(loss)(jnp.array([1.0, 0.0, far]))))
+
+
+@bent
+@pytest.mark.parametrize("one_hot", [False, True])
 def test_ruled_out_classes(name, one_hot):
     loss, options, curve = BENT[name]
     as_label = lambda y: jax.nn.one_hot(y, 3) if one_hot else jnp.int32(y)  # noqa: E731
@@ -285,6 +308,18 @@ def test_wrong_labels_cost_a_bounded_amount():
     assert f(jnp.array([3.0]), t1=0.5, t2=1.5) == 0
 
 
+def test_temperature_of_a_label_far_off():
+    slope = jax.grad(lambda t2: jaxloss.bi_tempered_logistic_loss(jnp.array([-1e6, 0]), jnp.int32(0), t1=0.5, t2=t2))
+    far = lambda t2: bi_tempered([-1e6, 0.0], 0, 0.5, t2)  # noqa: E731
+    close(slope(3.0), (far(3.001) - far(2.999)) / 0.002, rtol=1e-3)
+
+
+def test_normalizers_that_overflow_are_never_plausible():
+    f = lambda z: jaxloss.bi_tempered_logistic_loss(z, jnp.int32(0), t1=0.5, t2=40.0)  # noqa: E731
+    value, slope = jax.value_and_grad(f)(jnp.zeros(10))
+    assert np.isnan(value) and np.all(np.isnan(slope))
+
+
 def test_tails_that_end():
     """Below a temperature of 1 a class far from the best has no probability at all, and no pull."""
     value, slope = jax.value_and_grad(jaxloss.bi_tempered_logistic_loss)(
@@ -306,6 +341,10 @@ def test_coral_adds_up_its_thresholds():
     assert np.all(np.isfinite(slopes))
 
 
+def test_coral_without_thresholds():
+    np.testing.assert_array_equal(jaxloss.coral_loss(jnp.zeros((2, 0)), jnp.array([0, 1]), **each), [0, np.nan])
+
+
 def test_coral_of_two_classes_is_binary():
     logits = jnp.array([0.3, -2.0, 4.0])
     close(
@@ -324,6 +363,7 @@ def test_class_balanced_weights():
     weights = jaxloss.class_balanced_weights(jnp.array([1e12, 1e6, 1.0]), beta=0.9999)
     assert np.all(np.isfinite(weights)) and np.all(weights > 0)
     close(jaxloss.class_balanced_weights(jnp.zeros(3, jnp.int32)), [0, 0, 0])
+    close(jax.grad(lambda beta: jaxloss.class_balanced_weights(jnp.array([5, 1]), beta=beta)[0])(0.0), -0.5)
     assert np.isnan(jaxloss.class_balanced_weights(jnp.array([2.0, -1.0]))).all()
     with pytest.raises(ValueError, match=r"^class_balanced_weights: counts must lie in \[0, inf\), got -1.0 at index"):
         jaxloss.checked(jaxloss.class_balanced_weights)(jnp.array([2.0, -1.0]))
@@ -356,9 +396,82 @@ def test_class_balanced_weights():
         ),
         (lambda z, y: jaxloss.class_balanced_weights(z), "counts must have shape (classes,), got shape (2, 3)"),
         (lambda z, y: jaxloss.class_balanced_weights(y, beta=1.0), "beta must lie in [0, 1), got 1.0"),
+        (
+            lambda z, y: jaxloss.class_balanced_weights(y, beta=0.99999999),
+            "beta must lie in [0, 1), got 0.99999999; rounded to the dtype of the loss it does not",
+        ),
     ],
 )
 def test_messages(call, says):
     with pytest.raises((ValueError, TypeError)) as error:
         call(jnp.zeros((2, 3)), jnp.array([0, 1]))
     assert str(error.value).split(": ", 1)[1] == says
+
+
+# --- derivatives in options and labels -------------------------------------------------------------------------------
+
+
+def central(f, x, step=1e-5):
+    return (f(x + step) - f(x - step)) / (2 * step)
+
+
+@pytest.mark.parametrize("derive", [jax.grad, jax.jacfwd])
+@pytest.mark.parametrize("logit", [-3.0, 0.4, 2.0])
+def test_sigmoid_focal_in_its_strength_and_labels(derive, logit):
+    f = lambda y, gamma: formulas.sigmoid_focal(np.array(logit), np.array(y), gamma)  # noqa: E731
+    loss = lambda y, gamma: jaxloss.sigmoid_focal_loss(jnp.float32(logit), y, gamma=gamma)  # noqa: E731
+    by_label, by_gamma = derive(loss, (0, 1))(jnp.float32(0.3), 1.5)
+    close(by_label, central(lambda y: f(y, 1.5), 0.3), rtol=1e-4)
+    close(by_gamma, central(lambda gamma: f(0.3, gamma), 1.5), rtol=1e-4)
+
+
+@pytest.mark.parametrize("logit", [-2.0, 0.4, 3.0])
+def test_asymmetric_loss_in_its_options(logit):
+    f = lambda *options: formulas.asymmetric(np.array(logit), np.array(0.3), *options)  # noqa: E731
+    names, at = ("gamma_positive", "gamma_negative", "clip"), (1.5, 2.5, 0.05)
+    slopes = jax.grad(lambda options: jaxloss.asymmetric_loss(jnp.float32(logit), jnp.float32(0.3), **options))(
+        dict(zip(names, at))
+    )
+    for place, name in enumerate(names):
+        expected = central(lambda x, place=place: f(*at[:place], x, *at[place + 1 :]), at[place])
+        close(slopes[name], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", [jaxloss.sigmoid_focal_loss, jaxloss.asymmetric_loss], ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("label", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("logit", [inf, -inf, 1e30])
+def test_options_of_infinite_logits_are_never_nan(loss, label, logit):
+    options = {"gamma": 2.0}
+    if loss is jaxloss.asymmetric_loss:
+        options = {"gamma_positive": 1.0, "gamma_negative": 4.0, "clip": 0.0}
+    slopes = jax.grad(lambda options: loss(jnp.float32(logit), jnp.float32(label), **options))(options)
+    assert not any(np.isnan(slope) for slope in slopes.values())
+
+
+@pytest.mark.parametrize("name", ["focal", "poly1", "generalized", "symmetric"])
+@pytest.mark.parametrize("derive", [jax.grad, jax.jacfwd])
+def test_bent_cross_entropies_in_options_and_labels(name, derive):
+    loss, options, curve = BENT[name]
+    logits, labels = jnp.array([0.5, -1.0, 0.0]), jnp.array([0.2, 0.5, 0.3])
+    nll = -special.log_softmax(np.asarray(logits, np.float64))
+    close(derive(lambda y: loss(logits, y, **options))(labels), curve(nll))
+    formula = {
+        "focal": formulas.softmax_focal,
+        "poly1": formulas.poly1,
+        "generalized": formulas.generalized,
+        "symmetric": lambda z, y, **options: formulas.symmetric(z, y, **{"log_zero": -4.0, **options}),
+    }[name]
+    arguments = np.asarray(logits, np.float64), np.asarray(labels, np.float64)
+    slopes = derive(lambda options: loss(logits, labels, **options))(options)
+    for key, x in options.items():
+        close(slopes[key], central(lambda x, key=key: formula(*arguments, **{**options, key: x}), x), rtol=1e-4)
+
+
+def test_temperatures_of_ruled_out_classes():
+    f = lambda z, t1, t2: jaxloss.bi_tempered_logistic_loss(z, jnp.int32(0), t1=t1, t2=t2)  # noqa: E731
+    slopes = jax.grad(f, (0, 1, 2))(jnp.array([1.0, -inf, 0.5]), 0.5, 1.5)
+    expected = jax.grad(f, (0, 1, 2))(jnp.array([1.0, 0.5]), 0.5, 1.5)
+    close(slopes[0], [expected[0][0], 0, expected[0][1]])
+    close(slopes[1:], expected[1:])
+    value, slope = jax.value_and_grad(f)(jnp.full(3, -inf), 0.5, 1.5)
+    assert np.isfinite(value) and value > 0 and not np.any(slope)

@@ -480,7 +480,7 @@ ERRORS = [
     ),
     (
         lambda: jaxloss.triplet_margin_loss(X, X, X, p=0.5),
-        "triplet_margin_loss: p must be a Python number of at least 1, or inf, got 0.5",
+        "triplet_margin_loss: p must be a plain number of at least 1, or inf, got 0.5",
     ),
     (
         lambda: jaxloss.triplet_margin_loss(X, X, X, p=jnp.ones(())),
@@ -499,3 +499,9 @@ def test_messages(call, text):
     with pytest.raises((TypeError, ValueError)) as error:
         call()
     assert str(error.value) == text
+
+
+def test_masked_labels_may_be_anything():
+    for loss in (jaxloss.hinge_loss, jaxloss.soft_margin_loss):
+        masked = loss(jnp.array([0.5, 3.0]), jnp.array([1.0, 0.0]), mask=jnp.array([True, False]))
+        assert masked == loss(jnp.array([0.5]), jnp.array([1.0]))
