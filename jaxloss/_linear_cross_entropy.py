@@ -7,19 +7,22 @@ For a loss of every token the chunks are computed again on the way back: four pr
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 from . import _inputs
-from ._checks import array, message, real
+from ._checks import array, message
 from ._classification import weigh_classes
-from ._derivatives import times
+from ._derivatives import with_partials
 from ._jit import jit, widened
 from ._reduction import Total, leave, total_weight, weigh
 from ._softmax import smoothed_nll
@@ -44,27 +47,80 @@ def linear_cross_entropy(
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
 ) -> Array:
-    r"""Cross entropy of a linear layer's logits, which are never held."""
+    r"""`cross_entropy` of a linear layer's logits, which are never held in memory.
+
+    .. math::
+      \ell = \mathrm{cross\_entropy} \left( s \tanh \left( (h W + b) / s \right), y \right)
+
+    with the soft cap :math:`s` only where it is given.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it for the head of a language model, or any layer with thousands of classes: the logits, of which there are
+    tokens times classes, would be the largest array of the program. The numbers, the noise model and the pull of a
+    wrong label are those of `cross_entropy`. Beside the gradients themselves it needs a chunk of the logits and, unless
+    the kernel is frozen, a float32 array of the kernel's size. Chunks without a token that exists cost nothing, so
+    padding is nearly free. The gradient of ``reduction="none"`` computes the logits once more: prefer ``weights``.
+
+    Args:
+      hidden: what the layer gets, ``[..., features]``.
+      kernel: ``[features, classes]``, as Flax keeps it. An embedding ``[classes, features]`` that is shared with the
+        input is passed as ``embedding.T``, which makes no copy. Products of two half-precision arrays add up in
+        float32, and so does the gradient of the kernel, over all chunks.
+      labels: class indices ``[...]``, or probabilities ``[..., classes]``. The dtype decides.
+      bias: ``[classes]``.
+      class_weights: ``[classes]``; an example counts with the (expected) weight of its own label, before smoothing. The
+        mean divides by these weights too.
+      ignore_index: integer labels of this value are masked. None ignores nothing (PyTorch ignores -100 by default).
+      label_smoothing: in [0, 1], over all classes.
+      z_loss: at least 0, times the square of the log-normaliser.
+      soft_cap: above 0, the logits' largest size (Gemma 2 takes 30).
+      chunk_size: how many tokens go through at once, over all devices. The default, about half of ``features`` (a
+        quarter with ``reduction="none"``), is as fast as larger ones; smaller ones need less memory.
+
+    Returns:
+      The reduced loss, at least float32; per token, in the shape of ``hidden`` without its last axis, with
+      ``reduction="none"``.
+
+    Raises:
+      ValueError: if ``kernel`` or ``bias`` doesn't fit ``hidden``, or ``chunk_size`` isn't a positive integer.
+
+    Source: Wijmans et al., *Cut your losses in large-vocabulary language models* (2024), arXiv:2411.09009; Hsu et al.,
+    *Liger kernel* (2024), arXiv:2410.10989 (the gradient along with the value).
+
+    Example:
+      >>> hidden = jnp.array([[1.0, 0.0], [0.0, 1.0]])
+      >>> kernel = jnp.array([[2.0, 0.0, 0.0], [0.0, 0.0, 5.0]])
+      >>> jaxloss.linear_cross_entropy(hidden, kernel, jnp.array([0, 1]), reduction="none")
+      Array([0.23954484, 5.0133862 ], dtype=float32)
+    """
     hidden, kernel, bias = _layer(hidden, kernel, bias)
-    rows, count, dtype = hidden.shape[:-1], kernel.shape[1], widened(hidden)
-    if chunk_size is not None and (isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1):
-        raise ValueError(message(f"chunk_size must be an integer of at least 1, got {chunk_size!r}"))
-    logits = {"hidden @ kernel": jnp.zeros((*rows, count), dtype)}  # for its shape: nothing reads it
-    _, labels, doubt, axis, mask, _ = _inputs.classes(mask, labels, axis=-1, ignore_index=ignore_index, **logits)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, jnp.zeros(rows, dtype), count)
+    rows, classes, dtype = hidden.shape[:-1], kernel.shape[1], widened(hidden)
+    logits = {"hidden @ kernel": jnp.zeros((*rows, classes), dtype)}  # for its shape: nothing reads it
+    _, labels, doubt, _, mask, _ = _inputs.classes(mask, labels, axis=-1, ignore_index=ignore_index, **logits)
+    weights = weigh_classes(weights, class_weights, labels, mask, len(rows), jnp.zeros(rows, dtype), classes)
     weight, exists = weigh(rows, dtype, weights, mask)
-    if exists is not None:
-        exists = jnp.broadcast_to(exists, rows)
-        hidden = jnp.where(exists[..., None], hidden, 0)
-    tokens = _Tokens(hidden, labels, doubt, jnp.broadcast_to(weight, rows), exists)
-    head, options = (kernel, bias), (soft_cap, label_smoothing, z_loss)
-    chunks, restore = _cut(tokens, rows, chunk_size)
-    weighted = total = None
+    masked = exists is not None
+    exists = jnp.broadcast_to(True if exists is None else exists, rows)
+    tokens = _Tokens(
+        jnp.where(exists[..., None], hidden, 0) if masked else hidden,
+        labels,
+        doubt,
+        jnp.broadcast_to(weight, rows),
+        exists,
+    )
+    if chunk_size is None:
+        least = 4 if reduction == "none" else 2
+        chunk_size = 1 << max(6, (hidden.shape[-1] // least).bit_length() - 1)
+    elif isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)) or chunk_size < 1:
+        raise ValueError(message(f"chunk_size must be an integer of at least 1, got {chunk_size!r}"))
+    chunks, restore = _cut(tokens, rows, int(chunk_size), masked)
+    layer = _Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
+    total, weighted = jnp.zeros((), dtype), None
     if reduction == "none":
-        weighted = restore(_each(chunks, head, options)) * tokens.weight
-        total = jnp.zeros((), dtype)
+        weighted = restore(_each(chunks, layer, masked)) * tokens.weight
     else:
-        total = _total(chunks, head, options)
+        total = _total(chunks, layer)
     return leave(Total(total, total_weight(weight, rows)), weighted, reduction, axis_name)
 
 
@@ -73,15 +129,21 @@ class _Tokens(NamedTuple):
     labels: Array  # [..., 1], or [..., classes] of probabilities
     doubt: Array  # [..., 1], see `_inputs.Classes`
     weight: Array  # [...]
-    exists: Array | None  # [...]
+    exists: Array  # [...]
 
 
-Head: TypeAlias = tuple[Array, Array | None]  # kernel [features, classes] and bias [classes]
-Options: TypeAlias = tuple[Array | None, Array | None, Array | None]  # soft_cap, label_smoothing, z_loss
+class _Layer(NamedTuple):
+    """What all tokens share."""
+
+    kernel: Array  # [features, classes]
+    bias: Array | None  # [classes]
+    soft_cap: Any
+    label_smoothing: Any
+    z_loss: Any
 
 
 def _layer(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array, Array | None]:
-    """In the dtype to multiply in: that of the wider one, but not wider than the loss."""
+    """In the dtype to multiply in: their own if they share one, else that of the loss."""
     hidden, kernel = _inputs.narrow("hidden", hidden), _inputs.narrow("kernel", kernel)
     if not hidden.ndim:
         raise ValueError(message("hidden must have an axis of features, got shape ()"))
@@ -90,79 +152,107 @@ def _layer(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tupl
         tied = kernel.ndim == 2 and kernel.shape[1] == features
         hint = "; transposed it fits, without a copy: kernel.T" if tied else ""
         raise ValueError(message(f"kernel must have shape ({features}, classes), got {kernel.shape}{hint}"))
-    wide = widened(hidden)
-    if jnp.finfo(kernel.dtype).bits > jnp.finfo(wide).bits:
-        kernel = kernel.astype(wide)
-    dtype = jnp.promote_types(hidden.dtype, kernel.dtype)
+    dtype = hidden.dtype if hidden.dtype == kernel.dtype else widened(hidden)
     if bias is not None:
-        bias = array("bias", bias).astype(wide)
+        bias = array("bias", bias).astype(widened(hidden))
         if bias.shape != kernel.shape[1:]:
             raise ValueError(message(f"bias must have shape {kernel.shape[1:]}, got {bias.shape}"))
     return hidden.astype(dtype), kernel.astype(dtype), bias
 
 
-def _cut(tokens: _Tokens, rows: tuple[int, ...], chunk_size: int | None) -> tuple[_Tokens, Callable[[Array], Array]]:
+def _cut(
+    tokens: _Tokens, rows: tuple[int, ...], chunk_size: int, masked: bool
+) -> tuple[_Tokens, Callable[[Array], Array]]:
     """Tokens as ``[chunks, tokens of a chunk, ...]``, and the way back.
 
     A chunk takes its share from each of as many groups of neighbours as there are devices, so that a sharded batch
     keeps all of them at work. Within a group the tokens that exist come first: chunks without any are skipped.
     """
-    count, features = math.prod(rows), tokens.hidden.shape[-1]
-    groups = math.gcd(count, jax.device_count()) if count else 1
-    size = max(1, count // groups)
-    if chunk_size is None:
-        chunk_size = 1 << max(6, (features // 2).bit_length() - 1)
-    width = min(size, max(1, chunk_size // groups))
-    chunks = -(-size // width)
-    chunks = next((more for more in range(chunks, 2 * chunks) if size % more == 0), chunks)
-    width = -(-size // chunks)
+    count = math.prod(rows)
+    if isinstance(count, int):
+        groups = math.gcd(count, _devices()) or 1
+        width = max(1, min(count, chunk_size) // groups)
+        chunks = -(-count // (groups * width))
+        chunks = next((more for more in range(chunks, 2 * chunks) if count % (groups * more) == 0), chunks)
+        width = -(-count // (groups * max(1, chunks)))
+    else:  # exported for any number of tokens
+        groups, width = 1, chunk_size
+        chunks = (count + width - 1) // width
+    size = count // groups
 
-    def cut(x: Array, tail: int) -> Array:
-        x = x.reshape(groups, size if count else 0, *x.shape[x.ndim - tail :])
+    def group(x: Array) -> Array:
+        tail = x.shape[len(rows) :]
+        return x.reshape(count, *tail).reshape(groups, size, *tail)  # in two steps, which explicit sharding follows
+
+    order = jnp.argsort(~group(tokens.exists), 1, stable=True) if masked else None
+
+    def cut(x: Array) -> Array:
+        x = group(x)
+        tail = x.shape[2:]
         if order is not None:
             x = jnp.take_along_axis(x, jnp.expand_dims(order, tuple(range(2, x.ndim))), 1)
-        x = jnp.pad(x, [(0, 0), (0, chunks * width - x.shape[1]), *[(0, 0)] * tail])
-        x = jnp.moveaxis(x.reshape(groups, chunks, width, *x.shape[2:]), 1, 0)
-        return x.reshape(chunks, groups * width, *x.shape[3:])
+        x = jnp.pad(x, [(0, 0), (0, chunks * width - size), *[(0, 0) for _ in tail]])
+        x = jnp.moveaxis(x.reshape(groups, chunks, width, *tail), 1, 0)
+        return x.reshape(chunks, groups * width, *tail)
 
     def restore(x: Array) -> Array:
-        x = jnp.moveaxis(x.reshape(chunks, groups, width), 0, 1).reshape(groups, chunks * width)[
-            :, : size if count else 0
-        ]
+        x = jnp.moveaxis(x.reshape(chunks, groups, width), 0, 1).reshape(groups, chunks * width)[:, :size]
         if order is not None:
             x = jnp.take_along_axis(x, jnp.argsort(order, 1), 1)
-        return x.reshape(rows)
+        return x.reshape(count).reshape(rows)
 
-    order = None
-    if tokens.exists is not None:
-        order = jnp.argsort(~tokens.exists.reshape(groups, -1), 1, stable=True)
-    tails = (1, 1, 1, 0, 0)
-    return _Tokens(*(None if x is None else cut(x, tail) for x, tail in zip(tokens, tails))), restore
+    return _Tokens(*map(cut, tokens)), restore
 
 
-def _product(hidden: Array, kernel: Array) -> Array:
-    return jnp.matmul(hidden, kernel, preferred_element_type=widened(hidden))
+def _devices() -> int:
+    """Over how many devices the tokens may be spread; inside ``shard_map`` an array is that of one."""
+    kinds = jax.sharding.get_abstract_mesh().axis_types
+    return 1 if AxisType.Manual in kinds else jax.device_count()
 
 
-def _costs(products: Array, labels: Array, doubt: Array, bias: Array | None, options: Options) -> Array:
+def _product(a: Array, b: Array, over: tuple[int, int] = (1, 0), like: Array | None = None) -> Array:
+    """The matrix product over these axes, contracted in place: a transposed kernel would be copied.
+
+    Explicit sharding is told where the result belongs: with `like`, or with the tokens and classes that it is made of.
+    """
+    dimensions = ((over[0],), (over[1],)), ((), ())
+    kinds = [jax.typeof(x).sharding for x in (a, b)]
+    mesh = next((kind.mesh for kind in kinds if AxisType.Explicit in kind.mesh.axis_types), None)
+    place = None
+    if mesh is not None:
+        rows, columns = kinds[0].spec[1 - over[0]], kinds[1].spec[1 - over[1]]
+        columns = None if {*np.ravel(rows)} & {*np.ravel(columns)} else columns  # the tokens keep their devices
+        place = NamedSharding(mesh, P(rows, columns) if like is None else jax.typeof(like).sharding.spec)
+    return lax.dot_general(a, b, dimensions, preferred_element_type=widened(a), out_sharding=place)
+
+
+def _sech2(z: Array, cap: Array) -> Array:
+    e = jnp.exp(-2 * jnp.abs(z / cap))
+    return 4 * e / jnp.square(1 + e)
+
+
+@with_partials(_sech2, lambda z, cap: jnp.tanh(z / cap) - z / cap * _sech2(z, cap))
+def _capped(z: Array, cap: Array) -> Array:
+    return cap * jnp.tanh(z / cap)
+
+
+def _costs(products: Array, tokens: _Tokens, layer: _Layer) -> Array:
     """What each token costs, from its products with the kernel."""
-    soft_cap, label_smoothing, z_loss = options
-    logits = products if bias is None else products + bias[None]
-    if soft_cap is not None:
-        logits = soft_cap * jnp.tanh(logits / soft_cap)
-    return jnp.squeeze(smoothed_nll(logits, labels, doubt, 1, None, label_smoothing, z_loss), 1)
+    logits = products if layer.bias is None else products + layer.bias[None]
+    if layer.soft_cap is not None:
+        logits = _capped(logits, layer.soft_cap)
+    costs = smoothed_nll(logits, tokens.labels, tokens.doubt, 1, None, layer.label_smoothing, layer.z_loss)
+    return jnp.where(tokens.exists, jnp.squeeze(costs, 1), 0)
 
 
-def _if_any(exists: Array | None, work: Callable[..., Any], carry: Any, chunk: _Tokens) -> Any:
-    """`work`, but for chunks without a token that exists, which change nothing."""
-    if exists is None:
-        return work(carry, chunk)
+def _if_any(work: Callable[[Any, _Tokens], tuple[Any, Any]]) -> Callable[[Any, _Tokens], tuple[Any, Any]]:
+    """`work` of a scan, but for chunks without a token that exists: those change nothing and give zeros."""
 
-    def skip(carry: Any, chunk: _Tokens) -> Any:
+    def skip(carry: Any, chunk: _Tokens) -> tuple[Any, Any]:
         _, out = jax.eval_shape(work, carry, chunk)
         return carry, jax.tree.map(lambda x: _varying(jnp.zeros(x.shape, x.dtype), carry, chunk), out)
 
-    return lax.cond(jnp.any(exists), work, skip, carry, chunk)
+    return lambda carry, chunk: lax.cond(jnp.any(chunk.exists), work, skip, carry, chunk)
 
 
 def _varying(x: Array, *like: Any) -> Array:
@@ -179,83 +269,57 @@ def _mapped_axes(x: Array) -> frozenset[str]:
 
 
 @jax.custom_jvp
-def _total(chunks: _Tokens, head: Head, options: Options) -> Array:
+def _total(chunks: _Tokens, layer: _Layer) -> Array:
     """The weighted sum of what the tokens cost."""
-    kernel, bias = head
 
+    @_if_any
     def add(total: Array, chunk: _Tokens) -> tuple[Array, None]:
-        def work(total: Array, chunk: _Tokens) -> tuple[Array, None]:
-            costs = _costs(_product(chunk.hidden, kernel), chunk.labels, chunk.doubt, bias, options)
-            return total + jnp.sum(times(chunk.weight, costs)), None
+        costs = _costs(_product(chunk.hidden, layer.kernel), chunk, layer)
+        return total + jnp.sum(chunk.weight * costs), None
 
-        return _if_any(chunk.exists, work, total, chunk)
-
-    start = _varying(jnp.zeros((), chunks.weight.dtype), chunks, head, options)
-    return lax.scan(add, start, chunks)[0]
+    return lax.scan(add, _varying(jnp.zeros((), chunks.weight.dtype), chunks, layer), chunks)[0]
 
 
 def _total_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    chunks, head, options = primals
-    d_chunks, d_head, d_options = tangents
-    kernel, bias = head
-    known = lambda tangent: tangent is None or isinstance(tangent, SymbolicZero)  # noqa: E731
-    soft = real(chunks.labels)
+    """Along with the value the gradient in everything, of which what isn't asked for is dead code."""
+    chunks, layer = primals
+    d_chunks, d_layer = tangents
 
-    def work(sums: Any, chunk: _Tokens) -> tuple[Any, Any]:
-        total, *slopes = sums
-        labels = chunk.labels if soft else None
-        products = _product(chunk.hidden, kernel)
-        costs, pull = jax.vjp(
-            lambda products, labels, bias, options: _costs(
-                products, labels if soft else chunk.labels, chunk.doubt, bias, options
-            ),
-            products,
-            labels,
-            bias,
-            options,
-        )
-        by_products, by_labels, by_bias, by_options = pull(chunk.weight)
-        by_products = by_products.astype(kernel.dtype)
-        by_kernel = None if known(d_head[0]) else _product(chunk.hidden.T, by_products)
-        by_hidden = None if known(d_chunks.hidden) else _product(by_products, kernel.T)
-        slopes = jax.tree.map(jnp.add, slopes, [by_kernel, by_bias, by_options])
-        return (total + jnp.sum(times(chunk.weight, costs)), *slopes), (costs, by_hidden, by_labels)
+    @functools.partial(jax.checkpoint, prevent_cse=False)
+    @_if_any
+    def add(sums: tuple[Array, _Layer], chunk: _Tokens) -> tuple[Any, _Tokens]:
+        total, by_layer = sums
+        products = _product(chunk.hidden, layer.kernel)
+        costs, pull = jax.vjp(lambda *given: _costs(*given), products, chunk, layer._replace(kernel=None))
+        by_products, by_chunk, by_rest = pull(chunk.weight)
+        by_products = by_products.astype(chunk.hidden.dtype)
+        by_kernel = _product(chunk.hidden, by_products, (0, 0), layer.kernel)
+        by_hidden = _product(by_products, layer.kernel, (1, 1), chunk.hidden).astype(chunk.hidden.dtype)
+        by_layer = jax.tree.map(jnp.add, by_layer, by_rest._replace(kernel=by_kernel))
+        return (total + jnp.sum(chunk.weight * costs), by_layer), by_chunk._replace(hidden=by_hidden, weight=costs)
 
-    zeros = jax.tree.map(
-        lambda x: jnp.zeros_like(x, dtype=chunks.weight.dtype), [None if known(d_head[0]) else kernel, bias, options]
-    )
-    start = _varying_tree((jnp.zeros((), chunks.weight.dtype), *zeros), chunks, head, options)
-    step = jax.checkpoint(lambda sums, chunk: _if_any(chunk.exists, work, sums, chunk))
-    (total, by_kernel, by_bias, by_options), (costs, by_hidden, by_labels) = lax.scan(step, start, chunks)
-    slopes = [by_hidden, by_labels, costs, by_kernel, by_bias, *by_options]
-    changes = [d_chunks.hidden, d_chunks.labels, d_chunks.weight, *d_head, *d_options]
+    dtype = chunks.weight.dtype
+    zeros = jnp.zeros((), dtype), jax.tree.map(lambda x: jnp.zeros_like(x, dtype=dtype), layer)
+    zeros = jax.tree.map(lambda x: _varying(x, chunks, layer), zeros)
+    (total, by_layer), by_chunks = lax.scan(add, zeros, chunks)
     change = jnp.zeros_like(total)
-    for slope, d_x in zip(slopes, changes):
-        if slope is not None and not known(d_x):
-            change += jnp.sum(slope * d_x.astype(slope.dtype))
+    for slope, d_x in zip((*by_chunks, *by_layer), (*d_chunks, *d_layer)):
+        if d_x is not None and not isinstance(d_x, SymbolicZero) and d_x.dtype != jax.dtypes.float0:
+            change += jnp.sum(slope.astype(dtype) * d_x.astype(dtype))
     return total, change
 
 
 _total.defjvp(_total_rule, symbolic_zeros=True)
 
 
-def _varying_tree(tree: Any, *like: Any) -> Any:
-    return jax.tree.map(lambda x: _varying(x, *like), tree)
-
-
-def _each(chunks: _Tokens, head: Head, options: Options) -> Array:
+def _each(chunks: _Tokens, layer: _Layer, masked: bool) -> Array:
     """What each token costs, computed again on the way back."""
-    kernel, bias = head
-    carrier = kernel.astype(chunks.weight.dtype)
+    carrier = layer.kernel.astype(chunks.weight.dtype)
 
-    @jax.checkpoint
-    def step(_: None, chunk: _Tokens) -> tuple[None, Array]:
-        def work(_: None, chunk: _Tokens) -> tuple[None, Array]:
-            products = _carried_product(chunk.hidden, kernel, carrier)
-            return None, _costs(products, chunk.labels, chunk.doubt, bias, options)
+    def cost(_: None, chunk: _Tokens) -> tuple[None, Array]:
+        return None, _costs(_carried_product(chunk.hidden, layer.kernel, carrier), chunk, layer)
 
-        return _if_any(chunk.exists, work, None, chunk)
-
+    step = jax.checkpoint(_if_any(cost) if masked else cost, prevent_cse=False)
     return lax.scan(step, None, chunks)[1]
 
 

@@ -129,6 +129,7 @@ REALS = {"predictions": normal(3), "labels": normal(3)}
 POSITIVES = {"predictions": positive(3), "labels": positive(3)}
 COUNTS = {"predictions": positive(3), "labels": counts(3)}
 DISTRIBUTIONS = {"log_probs": log_probs(5), "labels": probabilities(5)}
+KERNEL = np.random.default_rng(7).normal(size=(3, 5)).astype(np.float32)
 PAIRS = {"probs": probabilities(5), "labels": probabilities(5)}
 LOG_LABELS = {"log_probs": log_probs(5), "labels": log_probs(5)}
 BAD_LOG = ("log_probs", 0.5, "log_probs must be at most 0, got 0.5")
@@ -382,6 +383,31 @@ CASES = [
         {"axis": 1, "label_smoothing": 0.1},
         bad=BAD_CLASS,
         name="images",
+    ),
+    Case(
+        jaxloss.linear_cross_entropy,
+        inputs(hidden=normal(3), labels=integers(5)),
+        formulas.linear_softmax,
+        {"kernel": KERNEL},
+        bad=BAD_CLASS,
+    ),
+    Case(
+        jaxloss.linear_cross_entropy,
+        inputs(hidden=normal(3), labels=integers(5)),
+        formulas.linear_softmax,
+        {"kernel": KERNEL, "bias": _weights(5), "soft_cap": 2.0, "class_weights": _weights(5)}
+        | {"label_smoothing": 0.1, "z_loss": 0.01, "chunk_size": 3},
+        formulas.class_weighted,
+        bad=BAD_CLASS,
+        name="options",
+    ),
+    Case(
+        jaxloss.linear_cross_entropy,
+        inputs(hidden=normal(2, 3), labels=probabilities(2, 5)),
+        formulas.linear_softmax,
+        {"kernel": KERNEL, "z_loss": 0.01, "chunk_size": 4},
+        bad=BAD_SHARE,
+        name="probabilities",
     ),
     Case(
         jaxloss.softmax_focal_loss,

@@ -59,6 +59,13 @@ def softmax(
     return terms.sum(axis) + z_loss * np.squeeze(normalizer, axis) ** 2
 
 
+def linear_softmax(hidden, labels, kernel, bias=0.0, soft_cap=None, chunk_size=None, **options):
+    logits = hidden @ np.asarray(kernel, np.float64) + np.asarray(bias, np.float64)
+    if soft_cap is not None:
+        logits = soft_cap * np.tanh(logits / soft_cap)
+    return softmax(logits, labels, **{name: x for name, x in options.items() if name != "class_weights"})
+
+
 def class_weighted(labels, class_weights, axis=-1, **options):
     if labels.dtype.kind != "f":
         return np.asarray(class_weights, np.float64)[labels]

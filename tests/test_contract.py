@@ -572,6 +572,7 @@ def test_x64(case, x64):
 CLASS_LOSSES = (
     jaxloss.nll_loss,
     jaxloss.cross_entropy,
+    jaxloss.linear_cross_entropy,
     jaxloss.softmax_focal_loss,
     jaxloss.bi_tempered_logistic_loss,
 )
@@ -727,6 +728,7 @@ def test_calls_that_do_not_fit(case):
             case.loss(**{**arguments, **case.options, **change})
     parameters = inspect.signature(case.loss).parameters.values()
     leading = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in TAIL]
+    arguments = {**arguments, **case.options}
     with pytest.raises(TypeError, match=f"^{name}: weights must be an array, got 'sum'; options are passed by keyword"):
         case.loss(*(arguments.pop(name) for name in leading), "sum", **arguments, **case.options)
 
