@@ -148,7 +148,7 @@ def _layer(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tupl
     if not hidden.ndim:
         raise ValueError(message("hidden must have an axis of features, got shape ()"))
     features = hidden.shape[-1]
-    if kernel.ndim != 2 or kernel.shape[0] != features:
+    if kernel.ndim != 2 or kernel.shape[0] != features or not kernel.shape[1]:
         tied = kernel.ndim == 2 and kernel.shape[1] == features
         hint = "; transposed it fits, without a copy: kernel.T" if tied else ""
         raise ValueError(message(f"kernel must have shape ({features}, classes), got {kernel.shape}{hint}"))
