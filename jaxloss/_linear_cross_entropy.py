@@ -130,6 +130,7 @@ class _Tokens(NamedTuple):
     doubt: Array  # [..., 1], see `_inputs.Classes`
     weight: Array  # [...]
     exists: Array  # [...]
+    any_exists: Array | None = None  # of each chunk
 
 
 class _Layer(NamedTuple):
@@ -201,7 +202,8 @@ def _cut(
             x = jnp.take_along_axis(x, jnp.argsort(order, 1), 1)
         return x.reshape(count).reshape(rows)
 
-    return _Tokens(*map(cut, tokens)), restore
+    chunked = jax.tree.map(cut, tokens)
+    return chunked._replace(any_exists=jnp.any(chunked.exists, 1)), restore
 
 
 def _devices() -> int:
@@ -252,7 +254,7 @@ def _if_any(work: Callable[[Any, _Tokens], tuple[Any, Any]]) -> Callable[[Any, _
         _, out = jax.eval_shape(work, carry, chunk)
         return carry, jax.tree.map(lambda x: _varying(jnp.zeros(x.shape, x.dtype), carry, chunk), out)
 
-    return lambda carry, chunk: lax.cond(jnp.any(chunk.exists), work, skip, carry, chunk)
+    return lambda carry, chunk: lax.cond(chunk.any_exists, work, skip, carry, chunk)
 
 
 def _varying(x: Array, *like: Any) -> Array:

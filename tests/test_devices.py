@@ -54,6 +54,69 @@ def test_nll_of_classes_over_devices(kind):
         np.testing.assert_allclose(gradient, expected[1], rtol=1e-6)
 
 
+TOKENS = {
+    "hidden": RNG.normal(size=(64, 16)).astype(np.float32),
+    "kernel": RNG.normal(size=(16, 24)).astype(np.float32),
+    "labels": RNG.integers(0, 24, 64).astype(np.int32),
+    "mask": np.arange(64) % 5 < 3,
+}
+OVER = {  # tokens and features, features and classes
+    "data": (P("data"), P()),
+    "both": (P(("data", "model")), P()),
+    "classes": (P("data"), P(None, "model")),
+    "features": (P("data", "model"), P("model", None)),
+    "fsdp": (P("data"), P("data", None)),
+    "fsdp-classes": (P("data"), P(None, "data")),
+}
+
+
+def linear(reduction):
+    """Value and gradient in hidden and kernel."""
+
+    def f(learned, rest):
+        losses = jaxloss.linear_cross_entropy(**learned, **rest, chunk_size=16, reduction=reduction)
+        return jnp.sum(losses)
+
+    return jax.jit(jax.value_and_grad(f))
+
+
+def spread(kind, over):
+    """What is learned and the rest, and where each belongs."""
+    mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(kind, kind))
+    of_hidden, of_kernel = (NamedSharding(mesh, spec) for spec in OVER[over])
+    of_rows = NamedSharding(mesh, P(of_hidden.spec[0]))
+    learned = {name: TOKENS[name] for name in ("hidden", "kernel")}
+    rest = {name: TOKENS[name] for name in ("labels", "mask")}
+    return (learned, rest), ({"hidden": of_hidden, "kernel": of_kernel}, {"labels": of_rows, "mask": of_rows})
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
+@pytest.mark.parametrize("over", OVER)
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_linear_layers_over_devices(kind, over, reduction):
+    arguments, shardings = spread(kind, over)
+    value, slopes = linear(reduction)(*jax.device_put(arguments, shardings))
+    expected = linear(reduction)(*arguments)
+    np.testing.assert_allclose(value, expected[0], rtol=1e-6)
+    for name, slope in slopes.items():
+        np.testing.assert_allclose(slope, expected[1][name], rtol=1e-5, atol=1e-6)
+        if kind == AxisType.Explicit:
+            assert slope.sharding.is_equivalent_to(shardings[0][name], 2)
+
+
+@pytest.mark.parametrize("over", ["data", "both", "classes"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_chunks_of_a_sharded_batch_stay_where_they_are(over, reduction):
+    """On eight devices: neither tokens nor kernel nor logits travel, only sums."""
+    arguments, shardings = spread(AxisType.Auto, over)
+    del arguments[1]["mask"], shardings[1]["mask"]
+    shapes = jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), arguments, shardings)
+    text = linear(reduction).lower(*shapes).compile().as_text()
+    assert "all-reduce" in text
+    for moved in ("all-gather", "all-to-all", "collective-permute"):
+        assert moved not in text
+
+
 @pytest.mark.parametrize("labels", [LABELS, SOFT], ids=["integers", "probabilities"])
 def test_checks_leave_nothing_in_a_program_that_did_not_ask(labels):
     """An effect would take the whole program off the fast dispatch, several times slower at every call."""
