@@ -96,7 +96,7 @@ def linear_cross_entropy(
     """
     hidden, kernel, bias = _layer(hidden, kernel, bias)
     rows, classes, dtype = hidden.shape[:-1], kernel.shape[1], widened(hidden)
-    logits = {"hidden @ kernel": jnp.zeros((*rows, classes), dtype)}  # for its shape: nothing reads it
+    logits: Any = {"hidden @ kernel": jnp.zeros((*rows, classes), dtype)}  # for its shape: nothing reads it
     _, labels, doubt, _, mask, _ = _inputs.classes(mask, labels, axis=-1, ignore_index=ignore_index, **logits)
     weights = weigh_classes(weights, class_weights, labels, mask, len(rows), jnp.zeros(rows, dtype), classes)
     weight, exists = weigh(rows, dtype, weights, mask)
@@ -262,7 +262,8 @@ def _varying(x: Array, *like: Any) -> Array:
     axes = tuple(frozenset().union(*map(_mapped_axes, jax.tree.leaves(like))) - _mapped_axes(x))
     if not axes:
         return x
-    return lax.pcast(x, axes, to="varying") if hasattr(lax, "pcast") else lax.pvary(x, axes)
+    cast: Any = lax  # which calls it `pvary` in JAX 0.8
+    return cast.pcast(x, axes, to="varying") if hasattr(lax, "pcast") else cast.pvary(x, axes)
 
 
 def _mapped_axes(x: Array) -> frozenset[str]:

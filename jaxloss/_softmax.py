@@ -33,8 +33,8 @@ def smoothed_nll(
     doubt: Array,
     axis: int,
     class_mask: Array | None = None,
-    label_smoothing: Array | None = None,
-    z_loss: Array | None = None,
+    label_smoothing: Any = None,
+    z_loss: Any = None,
 ) -> Array:
     """The cross entropy of each row, with the class axis kept at size 1."""
     top = peak(logits, doubt, axis)

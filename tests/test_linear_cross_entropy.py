@@ -62,9 +62,7 @@ def test_value_and_every_gradient_of_the_dense_loss(x64, reduction, labels, mask
         return parts[reduction] if reduction in parts else jnp.sum(cotangents * costs * weights)
 
     def found(given):
-        result = loss(
-            labels=labels, mask=mask if masked else None, chunk_size=chunk_size, reduction=reduction, **given
-        )
+        result = loss(labels=labels, mask=mask if masked else None, chunk_size=chunk_size, reduction=reduction, **given)
         return jnp.sum(cotangents * result) if reduction == "none" else result
 
     for f, g in zip(jax.jit(jax.value_and_grad(found))(given), jax.jit(jax.value_and_grad(expected))(given)):
