@@ -47,12 +47,12 @@ def linear_cross_entropy(
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
 ) -> Array:
-    r"""`cross_entropy` of a linear layer's logits, which are never held in memory.
+    r"""Cross entropy of a linear layer's logits, which are never held in memory.
 
     .. math::
       \ell = \mathrm{cross\_entropy} \left( s \tanh \left( (h W + b) / s \right), y \right)
 
-    with the soft cap :math:`s` only where it is given.
+    with the soft cap :math:`s` only where it is given; `cross_entropy` has the rest.
 
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
