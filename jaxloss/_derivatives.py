@@ -1,5 +1,10 @@
-"""Derivatives written by hand, in a form that every transform takes."""
+"""Derivatives written by hand, in a form that every transform takes.
 
+Inside `lax.scan` JAX differentiates the value that a rule belongs to by its body, when it comes to second derivatives:
+the bodies must be right to differentiate too, if less accurate.
+"""
+
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +38,17 @@ def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array]
 
     differentiable.defjvp(rule, symbolic_zeros=True)
     return differentiable
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def known(f: Callable[..., Any], value: Any, *primals: Any) -> Any:
+    """``f(*primals)``, whose value is known already: for rules, whose second derivatives are then those of the rule."""
+    return value
+
+
+@known.defjvp
+def _(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    return jax.jvp(f, primals[1:], tangents[1:])
 
 
 def _whole(x: Array) -> Array:

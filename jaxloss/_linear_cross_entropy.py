@@ -22,7 +22,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 from . import _inputs
 from ._checks import array, message
 from ._classification import weigh_classes
-from ._derivatives import with_partials
+from ._derivatives import known, squarable, with_partials
 from ._jit import jit, widened
 from ._reduction import Total, leave, total_weight, weigh
 from ._softmax import smoothed_nll
@@ -59,8 +59,9 @@ def linear_cross_entropy(
     Choose it for the head of a language model, or any layer with thousands of classes: the logits, of which there are
     tokens times classes, would be the largest array of the program. The numbers, the noise model and the pull of a
     wrong label are those of `cross_entropy`. Beside the gradients themselves it needs a chunk of the logits and, unless
-    the kernel is frozen, a float32 array of the kernel's size. Chunks without a token that exists cost nothing, so
-    padding is nearly free. The gradient of ``reduction="none"`` computes the logits once more: prefer ``weights``.
+    the kernel is frozen, a float32 array of the kernel's size; with a mask, or where no chunks of one size fit, also a
+    copy of ``hidden`` and of labels that are probabilities. Chunks without a token that exists cost nothing, so padding
+    is nearly free. The gradient of ``reduction="none"`` computes the logits once more: prefer ``weights``.
 
     Args:
       hidden: what the layer gets, ``[..., features]``.
@@ -75,15 +76,16 @@ def linear_cross_entropy(
       label_smoothing: in [0, 1], over all classes.
       z_loss: at least 0, times the square of the log-normaliser.
       soft_cap: above 0, the logits' largest size (Gemma 2 takes 30).
-      chunk_size: how many tokens go through at once, over all devices. The default, about half of ``features`` (a
-        quarter with ``reduction="none"``), is as fast as larger ones; smaller ones need less memory.
+      chunk_size: how many tokens go through at once, over all devices. Smaller ones need less memory, larger ones may
+        be faster. By default about half of ``features`` (a quarter with ``reduction="none"``), and 64 or more.
 
     Returns:
       The reduced loss, at least float32; per token, in the shape of ``hidden`` without its last axis, with
       ``reduction="none"``.
 
     Raises:
-      ValueError: if ``kernel`` or ``bias`` doesn't fit ``hidden``, or ``chunk_size`` isn't a positive integer.
+      ValueError: if ``kernel`` or ``bias`` doesn't fit ``hidden``, or ``chunk_size`` is less than 1.
+      TypeError: if ``chunk_size`` isn't an integer.
 
     Source: Wijmans et al., *Cut your losses in large-vocabulary language models* (2024), arXiv:2411.09009; Hsu et al.,
     *Liger kernel* (2024), arXiv:2410.10989 (the gradient along with the value).
@@ -94,33 +96,27 @@ def linear_cross_entropy(
       >>> jaxloss.linear_cross_entropy(hidden, kernel, jnp.array([0, 1]), reduction="none")
       Array([0.23954484, 5.0133862 ], dtype=float32)
     """
-    hidden, kernel, bias = _layer(hidden, kernel, bias)
+    hidden, kernel, bias = _operands(hidden, kernel, bias)
     rows, classes, dtype = hidden.shape[:-1], kernel.shape[1], widened(hidden)
     logits: Any = {"hidden @ kernel": jnp.zeros((*rows, classes), dtype)}  # for its shape: nothing reads it
     _, labels, doubt, _, mask, _ = _inputs.classes(mask, labels, axis=-1, ignore_index=ignore_index, **logits)
     weights = weigh_classes(weights, class_weights, labels, mask, len(rows), jnp.zeros(rows, dtype), classes)
     weight, exists = weigh(rows, dtype, weights, mask)
     masked = exists is not None
-    exists = jnp.broadcast_to(True if exists is None else exists, rows)
-    tokens = _Tokens(
-        jnp.where(exists[..., None], hidden, 0) if masked else hidden,
-        labels,
-        doubt,
-        jnp.broadcast_to(weight, rows),
-        exists,
-    )
-    if chunk_size is None:
-        least = 4 if reduction == "none" else 2
-        chunk_size = 1 << max(6, (hidden.shape[-1] // least).bit_length() - 1)
-    elif isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)) or chunk_size < 1:
-        raise ValueError(message(f"chunk_size must be an integer of at least 1, got {chunk_size!r}"))
-    chunks, restore = _cut(tokens, rows, int(chunk_size), masked)
+    exists = jnp.broadcast_to(exists if masked else True, rows)
+    if masked:
+        hidden = jnp.where(exists[..., None], hidden, 0)
+    # Slopes are multiplied by weights in half precision, whose range they must not leave.
+    unit = _power_of_two(jnp.max(jnp.abs(weight), initial=0))
+    tokens = _Tokens(hidden, labels, doubt, jnp.broadcast_to(weight / unit, rows), exists)
     layer = _Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
+    tokens, layer = jax.tree.map(lambda x: _varying(x, tokens, layer), (tokens, layer))
+    chunks, restore = _cut(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
     total, weighted = jnp.zeros((), dtype), None
     if reduction == "none":
-        weighted = restore(_each(chunks, layer, masked)) * tokens.weight
+        weighted = restore(_each(chunks, layer, masked)) * weight
     else:
-        total = _total(chunks, layer)
+        total = _total(chunks, layer) * unit
     return leave(Total(total, total_weight(weight, rows)), weighted, reduction, axis_name)
 
 
@@ -143,7 +139,7 @@ class _Layer(NamedTuple):
     z_loss: Any
 
 
-def _layer(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array, Array | None]:
+def _operands(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array, Array | None]:
     """In the dtype to multiply in: their own if they share one, else that of the loss."""
     hidden, kernel = _inputs.narrow("hidden", hidden), _inputs.narrow("kernel", kernel)
     if not hidden.ndim:
@@ -159,6 +155,23 @@ def _layer(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tupl
         if bias.shape != kernel.shape[1:]:
             raise ValueError(message(f"bias must have shape {kernel.shape[1:]}, got {bias.shape}"))
     return hidden.astype(dtype), kernel.astype(dtype), bias
+
+
+def _chunk_size(chunk_size: int | None, features: Any, reduction: Reduction) -> int:
+    if chunk_size is None:
+        features = features if isinstance(features, int) else 1024  # exported for any number of them
+        return 1 << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
+    if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
+        raise TypeError(message(f"chunk_size must be an integer, got {chunk_size!r}"))
+    if chunk_size < 1:
+        raise ValueError(message(f"chunk_size must be at least 1, got {chunk_size}"))
+    return int(chunk_size)
+
+
+def _power_of_two(x: Array) -> Array:
+    """The one nearest to `x`, by which products and quotients are exact; 1 for what has none."""
+    power = lax.reduce_precision(lax.stop_gradient(x), jnp.finfo(x.dtype).nexp, 0)
+    return jnp.where((power > 0) & jnp.isfinite(power), power, 1)
 
 
 def _cut(
@@ -207,7 +220,7 @@ def _cut(
 
 
 def _devices() -> int:
-    """Over how many devices the tokens may be spread; inside ``shard_map`` an array is that of one."""
+    """Over how many devices the tokens may be spread; inside ``shard_map`` they are taken to be those of one."""
     kinds = jax.sharding.get_abstract_mesh().axis_types
     return 1 if AxisType.Manual in kinds else jax.device_count()
 
@@ -221,7 +234,7 @@ def _product(a: Array, b: Array, over: tuple[int, int] = (1, 0), like: Array | N
     kinds = [jax.typeof(x).sharding for x in (a, b)]
     mesh = next((kind.mesh for kind in kinds if AxisType.Explicit in kind.mesh.axis_types), None)
     place = None
-    if mesh is not None:
+    if mesh is not None and {*kinds[0].spec, *kinds[1].spec} != {None}:
         rows, columns = kinds[0].spec[1 - over[0]], kinds[1].spec[1 - over[1]]
         columns = None if {*np.ravel(rows)} & {*np.ravel(columns)} else columns  # the tokens keep their devices
         place = NamedSharding(mesh, P(rows, columns) if like is None else jax.typeof(like).sharding.spec)
@@ -233,7 +246,7 @@ def _sech2(z: Array, cap: Array) -> Array:
     return 4 * e / jnp.square(1 + e)
 
 
-@with_partials(_sech2, lambda z, cap: jnp.tanh(z / cap) - z / cap * _sech2(z, cap))
+@with_partials(_sech2, lambda z, cap: jnp.tanh(z / cap) - squarable(z / cap) * _sech2(z, cap))
 def _capped(z: Array, cap: Array) -> Array:
     return cap * jnp.tanh(z / cap)
 
@@ -248,11 +261,15 @@ def _costs(products: Array, tokens: _Tokens, layer: _Layer) -> Array:
 
 
 def _if_any(work: Callable[[Any, _Tokens], tuple[Any, Any]]) -> Callable[[Any, _Tokens], tuple[Any, Any]]:
-    """`work` of a scan, but for chunks without a token that exists: those change nothing and give zeros."""
+    """`work` of a scan, but for chunks without a token that exists: those change nothing and give zeros.
+
+    It saves memory where all tokens exist, too: what is constant in `work`, and as large as the logits of a chunk, JAX
+    would keep outside of the loop.
+    """
 
     def skip(carry: Any, chunk: _Tokens) -> tuple[Any, Any]:
-        _, out = jax.eval_shape(work, carry, chunk)
-        return carry, jax.tree.map(lambda x: _varying(jnp.zeros(x.shape, x.dtype), carry, chunk), out)
+        _, out = work(carry, chunk)  # for its type, sharding included: nothing reads it
+        return carry, jax.tree.map(lambda x: _varying(jnp.zeros_like(x), carry, chunk), out)
 
     return lambda carry, chunk: lax.cond(chunk.any_exists, work, skip, carry, chunk)
 
@@ -274,13 +291,7 @@ def _mapped_axes(x: Array) -> frozenset[str]:
 @jax.custom_jvp
 def _total(chunks: _Tokens, layer: _Layer) -> Array:
     """The weighted sum of what the tokens cost."""
-
-    @_if_any
-    def add(total: Array, chunk: _Tokens) -> tuple[Array, None]:
-        costs = _costs(_product(chunk.hidden, layer.kernel), chunk, layer)
-        return total + jnp.sum(chunk.weight * costs), None
-
-    return lax.scan(add, _varying(jnp.zeros((), chunks.weight.dtype), chunks, layer), chunks)[0]
+    return jnp.sum(chunks.weight * _each(chunks, layer, True))
 
 
 def _total_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
@@ -290,58 +301,57 @@ def _total_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
     @_if_any
-    def add(sums: tuple[Array, _Layer], chunk: _Tokens) -> tuple[Any, _Tokens]:
-        total, by_layer = sums
+    def add(by_layer: _Layer, chunk: _Tokens) -> tuple[_Layer, _Tokens]:
         products = _product(chunk.hidden, layer.kernel)
         costs, pull = jax.vjp(lambda *given: _costs(*given), products, chunk, layer._replace(kernel=None))
-        by_products, by_chunk, by_rest = pull(chunk.weight)
+        by_products, by_chunk, by_rest = pull(chunk.weight + jnp.zeros_like(costs))
         by_products = by_products.astype(chunk.hidden.dtype)
         by_kernel = _product(chunk.hidden, by_products, (0, 0), layer.kernel)
         by_hidden = _product(by_products, layer.kernel, (1, 1), chunk.hidden).astype(chunk.hidden.dtype)
         by_layer = jax.tree.map(jnp.add, by_layer, by_rest._replace(kernel=by_kernel))
-        return (total + jnp.sum(chunk.weight * costs), by_layer), by_chunk._replace(hidden=by_hidden, weight=costs)
+        return by_layer, by_chunk._replace(hidden=by_hidden, weight=costs)
 
     dtype = chunks.weight.dtype
-    zeros = jnp.zeros((), dtype), jax.tree.map(lambda x: jnp.zeros_like(x, dtype=dtype), layer)
-    zeros = jax.tree.map(lambda x: _varying(x, chunks, layer), zeros)
-    (total, by_layer), by_chunks = lax.scan(add, zeros, chunks)
+    zeros = jax.tree.map(lambda x: _varying(jnp.zeros_like(x, dtype=dtype), chunks, layer), layer)
+    by_layer, by_chunks = lax.scan(add, zeros, chunks)
+    total = jnp.sum(chunks.weight * by_chunks.weight)
     change = jnp.zeros_like(total)
     for slope, d_x in zip((*by_chunks, *by_layer), (*d_chunks, *d_layer)):
         if d_x is not None and not isinstance(d_x, SymbolicZero) and d_x.dtype != jax.dtypes.float0:
             change += jnp.sum(slope.astype(dtype) * d_x.astype(dtype))
-    return total, change
+    return known(_total, total, *primals), change
 
 
 _total.defjvp(_total_rule, symbolic_zeros=True)
 
 
-def _each(chunks: _Tokens, layer: _Layer, masked: bool) -> Array:
+def _each(chunks: _Tokens, layer: _Layer, skip: bool) -> Array:
     """What each token costs, computed again on the way back."""
-    carrier = layer.kernel.astype(chunks.weight.dtype)
+    wide_kernel = layer.kernel.astype(chunks.weight.dtype)
 
     def cost(_: None, chunk: _Tokens) -> tuple[None, Array]:
-        return None, _costs(_carried_product(chunk.hidden, layer.kernel, carrier), chunk, layer)
+        return None, _costs(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer)
 
-    step = jax.checkpoint(_if_any(cost) if masked else cost, prevent_cse=False)
+    step = jax.checkpoint(_if_any(cost) if skip else cost, prevent_cse=False)
     return lax.scan(step, None, chunks)[1]
 
 
 @jax.custom_jvp
-def _carried_product(hidden: Array, kernel: Array, carrier: Array) -> Array:
-    """The product, differentiated by the wide `carrier`: so the slopes of all chunks add up in its dtype."""
+def _wide_product(hidden: Array, kernel: Array, wide_kernel: Array) -> Array:
+    """The product with `kernel`, differentiated by its wide copy, in whose dtype the slopes of all chunks add up."""
     return _product(hidden, kernel)
 
 
-def _carried_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    hidden, kernel, carrier = primals
-    d_hidden, _, d_carrier = tangents
-    products = _carried_product(hidden, kernel, carrier)
+def _wide_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    hidden, kernel, wide_kernel = primals
+    d_hidden, _, d_kernel = tangents
+    products = _wide_product(hidden, kernel, wide_kernel)
     change = jnp.zeros_like(products)
     if not isinstance(d_hidden, SymbolicZero):
         change += _product(d_hidden, kernel)
-    if not isinstance(d_carrier, SymbolicZero):
-        change += _product(hidden.astype(carrier.dtype), d_carrier)
+    if not isinstance(d_kernel, SymbolicZero):
+        change += _product(hidden.astype(wide_kernel.dtype), d_kernel)
     return products, change
 
 
-_carried_product.defjvp(_carried_rule, symbolic_zeros=True)
+_wide_product.defjvp(_wide_rule, symbolic_zeros=True)

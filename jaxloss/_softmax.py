@@ -17,7 +17,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from . import _inputs
 from ._checks import real
-from ._derivatives import finite_at_zero, times
+from ._derivatives import finite_at_zero, known, times
 from ._types import Array
 
 
@@ -55,23 +55,16 @@ def smoothed_nll(
     return losses
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def hard_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
     """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
-    held = lax.stop_gradient(z)
-    log_normalizer = jnp.log1p(_excess(held, top, axis))
-    values = _minus_log(log_normalizer, below(_inputs.at(held, labels, axis), top)), log_normalizer
-    return _hard(values, z, top, labels, axis)
+    log_normalizer = jnp.log1p(_excess(z, top, axis))
+    return _minus_log(log_normalizer, below(_inputs.at(z, labels, axis), top)), log_normalizer
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
-def _hard(values: tuple[Array, Array], z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
-    """`values`, with the derivatives by hand at every order."""
-    return values
-
-
-@_hard.defjvp
+@hard_nll.defjvp
 def _(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    _, z, top, labels = primals
+    z, top, labels = primals
     x = below(_inputs.at(z, labels, axis), top)
     is_label = _inputs.is_label(z, labels, axis)
     exp = jnp.where(is_label, 0, jnp.exp(below(z, top)))
@@ -80,28 +73,20 @@ def _(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[A
     log_normalizer = jnp.log1p(others + jnp.expm1(x))
     slope = jnp.where(is_label, -others * scale, exp * scale)
     softmax = jnp.where(is_label, jnp.exp(x) * scale, exp * scale)
-    values = lax.stop_gradient((_minus_log(log_normalizer, x), log_normalizer))
-    slopes = _along(slope, tangents[1], axis), _along(softmax, tangents[1], axis)
-    return _hard(values, z, top, labels, axis), slopes
+    values = known(functools.partial(hard_nll, axis=axis), (_minus_log(log_normalizer, x), log_normalizer), *primals)
+    return values, (_along(slope, tangents[0], axis), _along(softmax, tangents[0], axis))
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def soft_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
     """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
-    held, held_labels = lax.stop_gradient((z, labels))
-    log_normalizer = jnp.log1p(_excess(held, top, axis))
-    values = _expected(held_labels, below(held, top), log_normalizer, axis), log_normalizer
-    return _soft(values, z, top, labels, axis)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
-def _soft(values: tuple[Array, Array], z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
-    """`values`, with the derivatives by hand at every order."""
-    return values
+    log_normalizer = jnp.log1p(_excess(z, top, axis))
+    return _expected(labels, below(z, top), log_normalizer, axis), log_normalizer
 
 
 def _soft_rule(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    _, z, top, labels = primals
-    _, d_z, _, d_labels = tangents
+    z, top, labels = primals
+    d_z, _, d_labels = tangents
     x = below(z, top)
     exp = jnp.exp(x)
     is_top = x == 0
@@ -109,7 +94,7 @@ def _soft_rule(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -
     tops = jnp.sum(jnp.where(is_top, exp, 0), axis, keepdims=True)
     scale = _reciprocal(rest + tops)
     log_normalizer = jnp.log1p(jnp.where(tops == 0, 0, rest + (tops - 1)))  # no tops: all classes are ruled out
-    values = lax.stop_gradient((_expected(labels, x, log_normalizer, axis), log_normalizer))
+    values = _expected(labels, x, log_normalizer, axis), log_normalizer
     slopes = [jnp.zeros_like(top), jnp.zeros_like(top)]
     if not isinstance(d_z, SymbolicZero):
         # Softmax - label, without subtracting a softmax near 1 from a label near 1.
@@ -121,10 +106,10 @@ def _soft_rule(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -
         slopes = [_along(slope, d_z, axis), _along(exp * scale, d_z, axis)]
     if not isinstance(d_labels, SymbolicZero):
         slopes[0] += _along(finite_at_zero(labels, log_normalizer - x), d_labels, axis)
-    return _soft(values, z, top, labels, axis), tuple(slopes)
+    return known(functools.partial(soft_nll, axis=axis), values, *primals), tuple(slopes)
 
 
-_soft.defjvp(_soft_rule, symbolic_zeros=True)
+soft_nll.defjvp(_soft_rule, symbolic_zeros=True)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
@@ -149,10 +134,10 @@ def _excess(z: Array, top: Array, axis: int) -> Array:
     """The sum of exp(z - top) but for the largest term, which is 1.
 
     A second sum, without the largest term, where it would drown the others. The two are spelled apart because a shared
-    ``z - top`` would be written to memory in full.
+    ``z - top`` would be written to memory in full. The bounds are such that both have the right slope at the largest.
     """
-    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), 0)), axis, keepdims=True)
-    rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * 2, 1), axis, keepdims=True)
+    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), jnp.finfo(z.dtype).tiny)), axis, keepdims=True)
+    rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * (4 * (top - z) - 1), 1), axis, keepdims=True)
     return jnp.where((total < 1.5) & (top < jnp.finfo(z.dtype).max), rest, total - 1)
 
 

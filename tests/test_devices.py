@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import jaxloss
@@ -90,18 +93,73 @@ def spread(kind, over):
     return (learned, rest), ({"hidden": of_hidden, "kernel": of_kernel}, {"labels": of_rows, "mask": of_rows})
 
 
-@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
+@pytest.mark.parametrize("place", ["auto", "explicit", "set_mesh"])
 @pytest.mark.parametrize("over", OVER)
 @pytest.mark.parametrize("reduction", ["mean", "none"])
-def test_linear_layers_over_devices(kind, over, reduction):
-    arguments, shardings = spread(kind, over)
-    value, slopes = linear(reduction)(*jax.device_put(arguments, shardings))
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+def test_linear_layers_over_devices(place, over, reduction, masked):
+    arguments, shardings = spread(AxisType.Auto if place == "auto" else AxisType.Explicit, over)
+    if not masked:
+        del arguments[1]["mask"], shardings[1]["mask"]
     expected = linear(reduction)(*arguments)
+    mesh = shardings[0]["hidden"].mesh
+    with jax.set_mesh(mesh) if place == "set_mesh" else contextlib.nullcontext():
+        value, slopes = linear(reduction)(*jax.device_put(arguments, shardings))
     np.testing.assert_allclose(value, expected[0], rtol=1e-6)
     for name, slope in slopes.items():
         np.testing.assert_allclose(slope, expected[1][name], rtol=1e-5, atol=1e-6)
-        if kind == AxisType.Explicit:
+        if place != "auto":
             assert slope.sharding.is_equivalent_to(shardings[0][name], 2)
+
+
+LEARNED = {
+    "kernel": TOKENS["kernel"],
+    "bias": np.linspace(-1, 1, 24, dtype=np.float32),
+    "class_weights": np.linspace(1, 2, 24, dtype=np.float32),
+    "soft_cap": np.float32(3),
+    "label_smoothing": np.float32(0.1),
+}
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
+@pytest.mark.parametrize("soft", [False, True], ids=["integers", "probabilities"])
+def test_gradient_of_what_all_tokens_share_inside_shard_map(check_vma, reduction, masked, soft):
+    """Devices with different numbers of live chunks: none waits for another inside of the loop."""
+    rest = {"hidden": TOKENS["hidden"], "labels": TOKENS["labels"]}
+    if soft:
+        rest["labels"] = np.asarray(jax.nn.softmax(3 * TOKENS["hidden"] @ TOKENS["kernel"]))
+    if masked:
+        rest["mask"] = np.arange(64) % 13 > np.arange(64) // 8
+
+    def f(learned, rest, axis_name=None):
+        within = axis_name if reduction == "mean" else None
+        losses = jaxloss.linear_cross_entropy(**learned, **rest, chunk_size=3, reduction=reduction, axis_name=within)
+        total = jnp.sum(losses)
+        return lax.psum(total, axis_name) if axis_name != within else total
+
+    def step(learned, rest):
+        value, slopes = jax.value_and_grad(lambda learned: f(learned, rest, "data"))(learned)
+        return value, slopes if check_vma else lax.pmean(slopes, "data")
+
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    specs = P(), P("data")
+    mapped = jax.shard_map(step, mesh=mesh, in_specs=specs, out_specs=P(), check_vma=check_vma)
+    found, expected = jax.jit(mapped)(LEARNED, rest), jax.value_and_grad(f)(LEARNED, rest)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-5), found, expected)
+
+
+def test_sums_over_devices_leave_the_loop_inside_shard_map():
+    def f(kernel, hidden, labels):
+        return jaxloss.linear_cross_entropy(hidden, kernel, labels, chunk_size=2, reduction="none")
+
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    step = jax.grad(lambda *arguments: lax.psum(jnp.sum(f(*arguments)), "data"))
+    mapped = jax.shard_map(step, mesh=mesh, in_specs=(P(), P("data"), P("data")), out_specs=P())
+    jaxpr = jax.make_jaxpr(mapped)(TOKENS["kernel"], TOKENS["hidden"], TOKENS["labels"])
+    loops = [text for text in str(jaxpr).split("scan[")[1:]]
+    assert len(loops) > 1 and not any("psum" in text[: text.index("length=")] for text in loops)
 
 
 @pytest.mark.parametrize("over", ["data", "both", "classes"])
