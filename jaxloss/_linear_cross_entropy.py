@@ -268,8 +268,9 @@ def _if_any(work: Callable[[Any, _Tokens], tuple[Any, Any]]) -> Callable[[Any, _
     """
 
     def skip(carry: Any, chunk: _Tokens) -> tuple[Any, Any]:
-        _, out = work(carry, chunk)  # for its type, sharding included: nothing reads it
-        return carry, jax.tree.map(lambda x: _varying(jnp.zeros_like(x), carry, chunk), out)
+        _, out = jax.eval_shape(work, carry, chunk)
+        zeros = jax.tree.map(lambda x: lax.full(x.shape, 0, x.dtype, sharding=x.sharding), out)
+        return carry, jax.tree.map(lambda x: _varying(x, carry, chunk), zeros)
 
     return lambda carry, chunk: lax.cond(chunk.any_exists, work, skip, carry, chunk)
 

@@ -162,9 +162,8 @@ def test_sums_over_many_chunks_do_not_drift():
 
 
 def test_soft_cap_of_infinite_logits():
-    f = lambda cap: loss(
-        jnp.zeros((1, 1)), jnp.zeros((1, 3)), np.array([1]), bias=jnp.array([-jnp.inf, 0, 1]), soft_cap=cap
-    )  # noqa: E731, E501
+    bias, label = jnp.array([-jnp.inf, 0, 1]), np.array([1])
+    f = lambda cap: loss(jnp.zeros((1, 1)), jnp.zeros((1, 3)), label, bias=bias, soft_cap=cap)  # noqa: E731
     cap, step = 2.0, 1e-3
     exact = lambda cap: np.log(np.exp(-cap) + 1 + np.exp(cap * np.tanh(1 / cap)))  # noqa: E731
     np.testing.assert_allclose(jax.grad(f)(cap), (exact(cap + step) - exact(cap - step)) / (2 * step), rtol=1e-4)
@@ -318,8 +317,9 @@ class TestMemory:
     @pytest.mark.parametrize("dtype", [F32, BF16])
     def test_does_not_grow_with_the_tokens(self, reduction, dtype):
         few, many = (temporaries(both(reduced(reduction=reduction)), n, 256, 16384, dtype) for n in (2048, 16384))
-        widened = 0 if dtype == F32 else (16384 - 2048) * 256 * 4 / MIB  # by XLA for CPUs, before the products
-        assert many < few + widened + 1
+        # In bfloat16 XLA for CPUs widens all of hidden before the products, and copies its slopes.
+        copies = 0 if dtype == F32 else (16384 - 2048) * 256 * (4 + 2) / MIB
+        assert many < few + copies + 1
 
     def test_share_of_the_logits(self):
         tokens, classes = 32768, 32768
