@@ -201,7 +201,9 @@ def main() -> None:
         print(text)
         kind = device.replace(" ", "-").lower() if gpu else "cpu"
         name = f"linear_cross_entropy-{kind}-{'x'.join(map(str, size))}-{dtype}.md"
-        Path(__file__).with_name("results").joinpath(name).write_text(text)
+        results = Path(__file__).with_name("results")
+        results.mkdir(exist_ok=True)
+        results.joinpath(name).write_text(text)
 
 
 if __name__ == "__main__":
