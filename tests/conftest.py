@@ -20,6 +20,14 @@ def x64():
     jax.config.update("jax_enable_x64", False)
 
 
+@pytest.fixture
+def compiles_fast(request):
+    """Half of the time goes into XLA's optimisations. They are left out where only JAX's own machinery is at stake."""
+    jax.config.update("jax_disable_most_optimizations", request.node.get_closest_marker("as_users_compile") is None)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def pytest_addoption(parser):
     parser.addoption("--sample", action="store_true", help="of the rows in cases.py only the first of each module")
 

@@ -29,14 +29,7 @@ all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 FIRST = [case for case in CASES if case.loss not in [other.loss for other in CASES[: CASES.index(case)]]]
 one_case_a_loss = pytest.mark.parametrize("case", FIRST, ids=lambda case: case.loss.__name__)
 as_users_compile = pytest.mark.as_users_compile
-
-
-@pytest.fixture(autouse=True)
-def compiles_fast(request):
-    """Half of the time goes into XLA's optimisations. They are left out where only JAX's own machinery is at stake."""
-    jax.config.update("jax_disable_most_optimizations", request.node.get_closest_marker("as_users_compile") is None)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("compiles_fast")
 
 
 class Problem(NamedTuple):

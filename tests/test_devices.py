@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 import jaxloss
 
 
+pytestmark = pytest.mark.usefixtures("compiles_fast")
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(4, 8)).astype(np.float32)
 LABELS = RNG.integers(0, 8, 4).astype(np.int32)
@@ -83,14 +85,20 @@ def linear(reduction):
     return jax.jit(jax.value_and_grad(f))
 
 
-def spread(kind, over):
+def spread(kind, over, masked):
     """What is learned and the rest, and where each belongs."""
     mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(kind, kind))
     of_hidden, of_kernel = (NamedSharding(mesh, spec) for spec in OVER[over])
     of_rows = NamedSharding(mesh, P(of_hidden.spec[0]))
     learned = {name: TOKENS[name] for name in ("hidden", "kernel")}
-    rest = {name: TOKENS[name] for name in ("labels", "mask")}
-    return (learned, rest), ({"hidden": of_hidden, "kernel": of_kernel}, {"labels": of_rows, "mask": of_rows})
+    rest = {name: TOKENS[name] for name in (("labels", "mask") if masked else ("labels",))}
+    return (learned, rest), ({"hidden": of_hidden, "kernel": of_kernel}, dict.fromkeys(rest, of_rows))
+
+
+@functools.cache
+def alone(reduction, masked):
+    arguments, _ = spread(AxisType.Auto, "data", masked)
+    return linear(reduction)(*arguments)
 
 
 @pytest.mark.parametrize("place", ["auto", "explicit", "set_mesh"])
@@ -98,10 +106,8 @@ def spread(kind, over):
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 def test_linear_layers_over_devices(place, over, reduction, masked):
-    arguments, shardings = spread(AxisType.Auto if place == "auto" else AxisType.Explicit, over)
-    if not masked:
-        del arguments[1]["mask"], shardings[1]["mask"]
-    expected = linear(reduction)(*arguments)
+    arguments, shardings = spread(AxisType.Auto if place == "auto" else AxisType.Explicit, over, masked)
+    expected = alone(reduction, masked)
     mesh = shardings[0]["hidden"].mesh
     with jax.set_mesh(mesh) if place == "set_mesh" else contextlib.nullcontext():
         value, slopes = linear(reduction)(*jax.device_put(arguments, shardings))
@@ -162,12 +168,12 @@ def test_sums_over_devices_leave_the_loop_inside_shard_map():
     assert len(loops) > 1 and not any("psum" in text[: text.index("length=")] for text in loops)
 
 
+@pytest.mark.as_users_compile
 @pytest.mark.parametrize("over", ["data", "both", "classes"])
 @pytest.mark.parametrize("reduction", ["mean", "none"])
 def test_chunks_of_a_sharded_batch_stay_where_they_are(over, reduction):
     """On eight devices: neither tokens nor kernel nor logits travel, only sums."""
-    arguments, shardings = spread(AxisType.Auto, over)
-    del arguments[1]["mask"], shardings[1]["mask"]
+    arguments, shardings = spread(AxisType.Auto, over, False)
     shapes = jax.tree.map(lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), arguments, shardings)
     text = linear(reduction).lower(*shapes).compile().as_text()
     assert "all-reduce" in text
