@@ -731,7 +731,7 @@ def test_calls_that_do_not_fit(case):
     leading = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in TAIL]
     arguments = {**arguments, **case.options}
     with pytest.raises(TypeError, match=f"^{name}: weights must be an array, got 'sum'; options are passed by keyword"):
-        case.loss(*(arguments.pop(name) for name in leading), "sum", **arguments, **case.options)
+        case.loss(*(arguments.pop(name) for name in leading), "sum", **arguments)
 
 
 @pytest.mark.parametrize("loss", [jaxloss.nll_loss, jaxloss.cross_entropy], ids=lambda loss: loss.__name__)
