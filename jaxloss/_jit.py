@@ -61,7 +61,9 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
                     seen = name in numbers or np.ndim(value) == 0  # of many, some may be masked
                     if seen and not np.all(within(value, interval)):
                         raise ValueError(message(f"{name} must lie in {interval}, got {value}"))
-                    if name in numbers and not np.all(within(_rounded(value, args, kwargs), interval)):
+                    if name in numbers and not np.all(
+                        within(_rounded(value, args[0] if args else kwargs.get(first)), interval)
+                    ):
                         hint = "rounded to the dtype of the loss it does not"
                         raise ValueError(message(f"{name} must lie in {interval}, got {value}; {hint}"))
         try:
@@ -83,9 +85,10 @@ def widened(x: Any) -> Any:
     return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
 
 
-def _rounded(value: Any, args: Any, kwargs: Any) -> Any:
+def _rounded(value: Any, lead: Any) -> Any:
+    """`value` as it reaches the loss."""
     with np.errstate(over="ignore"):
-        return np.asarray(value, widened(next(iter((*args, *kwargs.values())))))
+        return np.asarray(value, widened(lead))
 
 
 def _option(name: str, value: Any, number: Number, dtype: Any) -> Array:

@@ -24,7 +24,7 @@ from ._checks import array, message
 from ._classification import weigh_classes
 from ._derivatives import known, squarable, with_partials
 from ._jit import jit, widened
-from ._reduction import Total, leave, total_weight, weigh
+from ._reduction import way_out_exists, leave, weigh
 from ._softmax import smoothed_nll
 from ._types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
 
@@ -66,8 +66,8 @@ def linear_cross_entropy(
     Args:
       hidden: what the layer gets, ``[..., features]``.
       kernel: ``[features, classes]``, as Flax keeps it. An embedding ``[classes, features]`` that is shared with the
-        input is passed as ``embedding.T``, which makes no copy. Products of two half-precision arrays add up in
-        float32, and so does the gradient of the kernel, over all chunks.
+        input is passed as ``embedding.T`` (of which XLA for CPUs makes a copy). Products of two half-precision arrays
+        add up in float32, and so does the gradient of the kernel, over all chunks.
       labels: class indices ``[...]``, or probabilities ``[..., classes]``. The dtype decides.
       bias: ``[classes]``.
       class_weights: ``[classes]``; an example counts with the (expected) weight of its own label, before smoothing. The
@@ -96,6 +96,7 @@ def linear_cross_entropy(
       >>> jaxloss.linear_cross_entropy(hidden, kernel, jnp.array([0, 1]), reduction="none")
       Array([0.23954484, 5.0133862 ], dtype=float32)
     """
+    way_out_exists(reduction, axis_name)
     hidden, kernel, bias = _operands(hidden, kernel, bias)
     rows, classes, dtype = hidden.shape[:-1], kernel.shape[1], widened(hidden)
     logits: Any = {"hidden @ kernel": jnp.zeros((*rows, classes), dtype)}  # for its shape: nothing reads it
@@ -112,12 +113,9 @@ def linear_cross_entropy(
     layer = _Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
     tokens, layer = jax.tree.map(lambda x: _varying(x, tokens, layer), (tokens, layer))
     chunks, restore = _cut(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
-    total, weighted = jnp.zeros((), dtype), None
     if reduction == "none":
-        weighted = restore(_each(chunks, layer, masked)) * weight
-    else:
-        total = _total(chunks, layer) * unit
-    return leave(Total(total, total_weight(weight, rows)), weighted, reduction, axis_name)
+        return restore(_each(chunks, layer, masked)) * weight
+    return leave(_total(chunks, layer) * unit, weight, rows, reduction, axis_name)
 
 
 class _Tokens(NamedTuple):
@@ -147,7 +145,7 @@ def _operands(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> t
     features = hidden.shape[-1]
     if kernel.ndim != 2 or kernel.shape[0] != features or not kernel.shape[1]:
         tied = kernel.ndim == 2 and kernel.shape[1] == features
-        hint = "; transposed it fits, without a copy: kernel.T" if tied else ""
+        hint = "; transposed it fits: kernel.T" if tied else ""
         raise ValueError(message(f"kernel must have shape ({features}, classes), got {kernel.shape}{hint}"))
     dtype = hidden.dtype if hidden.dtype == kernel.dtype else widened(hidden)
     if bias is not None:
@@ -304,7 +302,7 @@ def _total_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
     @_if_any
     def add(by_layer: _Layer, chunk: _Tokens) -> tuple[_Layer, _Tokens]:
         products = _product(chunk.hidden, layer.kernel)
-        costs, pull = jax.vjp(lambda *given: _costs(*given), products, chunk, layer._replace(kernel=None))
+        costs, pull = jax.vjp(_costs, products, chunk, layer._replace(kernel=None))
         by_products, by_chunk, by_rest = pull(chunk.weight + jnp.zeros_like(costs))
         by_products = by_products.astype(chunk.hidden.dtype)
         by_kernel = _product(chunk.hidden, by_products, (0, 0), layer.kernel)

@@ -124,13 +124,25 @@ def reduce(
       >>> jaxloss.reduce(jnp.array([1.0, 2.0, jnp.nan]), mask=jnp.array([True, True, False]))
       Array(1.5, dtype=float32)
     """
+    way_out_exists(reduction, axis_name)
     losses = array("losses", losses)
     losses = losses.astype(widened(losses))
     weight, exists = weigh(losses.shape, losses.dtype, weights, mask)
     if exists is not None:
         losses = jnp.where(exists, losses, 0)
     weighted = losses * weight
-    return leave(Total(jnp.sum(weighted), total_weight(weight, losses.shape)), weighted, reduction, axis_name)
+    if reduction == "none":
+        return weighted
+    return leave(jnp.sum(weighted), weight, losses.shape, reduction, axis_name)
+
+
+def way_out_exists(reduction: Reduction, axis_name: AxisName | None) -> None:
+    if reduction not in ("mean", "sum", "none", "total"):
+        raise ValueError(message(f"reduction must be 'mean', 'sum', 'none' or 'total', got {reduction!r}"))
+    if reduction == "none" and axis_name is not None:
+        raise ValueError(
+            message("axis_name reduces over devices, but reduction='none' reduces nothing; leave axis_name out")
+        )
 
 
 def weigh(
@@ -144,22 +156,15 @@ def weigh(
     return jnp.where(exists, weight + _neither(mask, dtype), 0), exists
 
 
-def total_weight(weight: Array, shape: tuple[int, ...]) -> Array:
+def leave(
+    weighted_sum: Array, weight: Array, shape: tuple[int, ...], reduction: Reduction, axis_name: AxisName | None
+) -> Array:
+    """The way out, with the weighted sum of losses of this shape."""
     copies = math.prod(size for size, own in zip(shape, weight.shape or itertools.repeat(1)) if own == 1)
-    return jnp.sum(weight) * _number(copies, weight.dtype)
-
-
-def leave(total: Total, weighted: Array | None, reduction: Reduction, axis_name: AxisName | None) -> Array:
-    """The way out, with what every element costs and what all of them do."""
-    if reduction not in ("mean", "sum", "none", "total"):
-        raise ValueError(message(f"reduction must be 'mean', 'sum', 'none' or 'total', got {reduction!r}"))
-    if reduction == "none" and axis_name is not None:
-        raise ValueError(
-            message("axis_name reduces over devices, but reduction='none' reduces nothing; leave axis_name out")
-        )
+    total = Total(weighted_sum, jnp.sum(weight) * _number(copies, weight.dtype))
     if axis_name is not None:
         total = total.psum(axis_name)
-    results: dict[str, Any] = {"mean": total.mean(), "sum": total.total, "total": total, "none": weighted}
+    results: dict[str, Any] = {"mean": total.mean(), "sum": total.total, "total": total}
     return results[reduction]
 
 

@@ -369,7 +369,7 @@ HIDDEN, KERNEL, LABELS = np.ones((4, 3), np.float32), np.ones((3, 5), np.float32
 CALLS = [
     (
         lambda: loss(HIDDEN, KERNEL.T, LABELS),
-        "kernel must have shape (3, classes), got (5, 3); transposed it fits, without a copy: kernel.T",
+        "kernel must have shape (3, classes), got (5, 3); transposed it fits: kernel.T",
     ),
     (lambda: loss(HIDDEN, KERNEL[:2], LABELS), "kernel must have shape (3, classes), got (2, 5)"),
     (lambda: loss(HIDDEN, KERNEL[0], LABELS), "kernel must have shape (3, classes), got (5,)"),
