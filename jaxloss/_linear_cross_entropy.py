@@ -24,7 +24,7 @@ from ._checks import array, message
 from ._classification import weigh_classes
 from ._derivatives import known, squarable, with_partials
 from ._jit import jit, widened
-from ._reduction import way_out_exists, leave, weigh
+from ._reduction import leave, way_out_exists, weigh
 from ._softmax import smoothed_nll
 from ._types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
 
