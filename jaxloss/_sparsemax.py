@@ -134,13 +134,13 @@ def _heights(scores: Array, top: Array, power: int) -> Array:
     return 1 + below(scores, top) / power
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _threshold(scores: Array, top: Array, axis: int, power: int) -> Array:
     """Where the sum of ``max(x - threshold, 0) ** power`` is 1, by Newton's method.
 
     The sum is convex, so that the steps from 0, where it is too large, never go too far.
     """
-    x = _heights(scores, top, power)
+    heights = _heights(scores, top, power)
+    x = lax.stop_gradient(heights)
     is_top = x == 1
     tops = jnp.sum(is_top, axis, keepdims=True, dtype=x.dtype)
 
@@ -155,18 +155,20 @@ def _threshold(scores: Array, top: Array, axis: int, power: int) -> Array:
         return jnp.any(steps[1] > steps[0])
 
     first = newton(jnp.zeros_like(tops))
-    return lax.while_loop(grows, lambda steps: (steps[1], newton(steps[1])), (first - 1, first))[1]
+    t = lax.while_loop(grows, lambda steps: (steps[1], newton(steps[1])), (first - 1, first))[1]
 
-
-@_threshold.defjvp
-def _(axis: int, power: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    scores, top = primals
-    threshold = _threshold(scores, top, axis, power)
-    x = _heights(scores, top, power)
-    share = jnp.where(x > threshold, x - threshold if power == 2 else jnp.ones_like(x), 0)
-    total = jnp.sum(share, axis, keepdims=True)
-    total = jnp.where(total == 0, 1, total) * power  # no shares: all classes are ruled out
-    return threshold, jnp.sum(share * tangents[0], axis, keepdims=True) / total
+    # A loop can't be differentiated in reverse, so it is held constant, and a step of exactly 0 has the derivatives, of
+    # every order: for a fixed support the threshold is the root of a polynomial.
+    above = jnp.where(x > t, heights - t, 0)
+    total = jnp.sum(above**power, axis, keepdims=True)
+    excess = total - lax.stop_gradient(total)
+    count = jnp.sum(x > t, axis, keepdims=True, dtype=x.dtype)
+    count = jnp.where(count == 0, 1, count)  # all classes are ruled out
+    if power == 1:
+        return t + excess / count
+    half = jnp.sum(above, axis, keepdims=True)
+    half = jnp.where(half == 0, 1, half)
+    return t + excess / (half + jnp.sqrt(jnp.square(half) - count * excess))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(4, 5))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import jaxloss
 
@@ -256,9 +257,21 @@ def test_curvature_of_sparse_losses(loss, power):
     f = lambda z: loss(z, 1)  # noqa: E731
     for derive in (jax.hessian, lambda f: jax.jacrev(jax.grad(f)), lambda f: jax.jacfwd(jax.jacfwd(f))):
         close(derive(f)(jnp.asarray(scores, F32)), expected, rtol=1e-4, atol=1e-4)
-        square = derive(lambda z: f(z) ** 2)(jnp.asarray(scores, F32))
         outer = 2 * np.outer(gradient(scores), gradient(scores)) + 2 * float(f(jnp.asarray(scores, F32))) * expected
-        close(square, outer, rtol=1e-4, atol=1e-4)
+        for value in (f, lambda z: lax.map(f, z[None])[0]):  # out of a scan it is differentiated otherwise
+            square = derive(lambda z, value=value: value(z) ** 2)(jnp.asarray(scores, F32))
+            close(square, outer, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "power"), SPARSE)
+def test_third_derivatives_of_sparse_losses(loss, power, x64):
+    """Against differences of the second ones, in a scan and outside of one."""
+    scores, direction = np.array([0.6, 0.5, 0.1, -3.0]), np.array([0.3, -1.0, 0.5, 0.2])
+    step = 1e-5
+    f = lambda z: loss(z, 1) ** 2  # noqa: E731
+    expected = (jax.hessian(f)(scores + step * direction) - jax.hessian(f)(scores - step * direction)) / (2 * step)
+    for g in (f, lambda z: lax.map(lambda z: loss(z, 1), z[None])[0] ** 2):
+        close(jax.jvp(jax.hessian(g), (scores,), (direction,))[1], expected, rtol=1e-7, atol=1e-8)
 
 
 @pytest.mark.parametrize(("loss", "power"), SPARSE)
