@@ -92,7 +92,7 @@ def bi_tempered_logistic_loss(
         miss = jnp.sum(jnp.where(is_label, 0, probs), axis, keepdims=True)
         own = _own(_inputs.at(log_probs, labels, axis), miss, t1)
         losses = jnp.squeeze(own, axis) + jnp.sum(jnp.where(is_label, 0, powers), axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
+    weights = weigh_classes(weights, class_weights, labels, mask, axis, logits)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

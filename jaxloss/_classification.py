@@ -8,7 +8,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from . import _inputs
+from . import _devices, _inputs
 from ._checks import array, message, nan_unless, real, report
 from ._derivatives import at_least, quotient, times, with_partials
 from ._jit import jit
@@ -70,7 +70,7 @@ def nll_loss(
         report("log_probs", log_probs, fits, "be at most 0")
         doubt = doubt + nan_unless(_inputs.at(log_probs, labels, axis) <= 0, log_probs.dtype)
         losses = -jnp.squeeze(_label_entry(log_probs, labels, doubt, axis), axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, log_probs.shape[axis])
+    weights = weigh_classes(weights, class_weights, labels, mask, axis, log_probs)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -185,6 +185,7 @@ def cross_entropy(
     ignore_index: ArrayLike | None = None,
     label_smoothing: Proportion | None = None,
     z_loss: NonNegative | None = None,
+    class_axis_name: AxisName | None = None,
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
 ) -> Array:
@@ -218,9 +219,16 @@ def cross_entropy(
       ignore_index: integer labels of this value are masked. None ignores nothing (PyTorch ignores -100 by default).
       label_smoothing: in [0, 1], over all classes.
       z_loss: at least 0; around 1e-4 keeps the logits of large models from drifting (Chowdhery et al. 2022).
+      class_axis_name: axis of a surrounding ``shard_map`` over whose devices the classes are split, or a tuple of axes.
+        Each device passes its slice of whatever has an axis of classes, in equal parts and in order, and all pass the
+        same rows, whose integer labels count the classes of all. Value and gradient are those of the whole; under
+        ``check_vma=False`` only a gradient that is taken inside.
 
     Returns:
       The reduced loss, at least float32; per example, without the class axis, with ``reduction="none"``.
+
+    Raises:
+      ValueError: if ``class_axis_name`` is no axis of a surrounding ``shard_map``, or also an ``axis_name``.
 
     Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.4; Szegedy et al. 2016,
     arXiv:1512.00567 (label smoothing); Chowdhery et al. 2022, arXiv:2204.02311 (z-loss).
@@ -232,12 +240,14 @@ def cross_entropy(
       >>> jaxloss.cross_entropy(logits, jnp.array([0, -1]), ignore_index=-1)
       Array(0.23954484, dtype=float32)
     """
+    _devices.splits_classes(class_axis_name, axis_name)
+    over = class_axis_name
     logits, labels, doubt, axis, mask, class_mask = _inputs.classes(
-        mask, labels, logits=logits, axis=axis, class_mask=class_mask, ignore_index=ignore_index
+        mask, labels, logits=logits, axis=axis, class_mask=class_mask, ignore_index=ignore_index, over=over
     )
-    losses = smoothed_nll(logits, labels, doubt, axis, class_mask, label_smoothing, z_loss)
+    losses = smoothed_nll(logits, labels, doubt, axis, class_mask, label_smoothing, z_loss, over)
     losses = jnp.squeeze(losses, axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
+    weights = weigh_classes(weights, class_weights, labels, mask, axis, logits, over)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -247,20 +257,22 @@ def weigh_classes(
     labels: Array,
     mask: ArrayLike | None,
     axis: int,
-    losses: Array,
-    count: int,
+    logits: Array | jax.ShapeDtypeStruct,
+    over: AxisName | None = None,
 ) -> ArrayLike | None:
-    """The weights of the rows times the (expected) weight of their classes."""
+    """The weights of the rows of these logits times the (expected) weight of their classes."""
     if class_weights is None:
         return weights
-    by_class = each_class(class_weights, count).astype(losses.dtype)
+    rows = logits.shape[:axis] + logits.shape[axis + 1 :]
+    by_class = each_class(class_weights, logits.shape[axis]).astype(logits.dtype)
     if real(labels):
         expected = jnp.sum(labels * _inputs.along(by_class, labels.ndim, axis), axis)
     else:
         expected = _inputs.by_label(by_class, labels, axis)
-    factors = [expected] if weights is None else [expected, fit("weights", weights, losses.shape).astype(losses.dtype)]
+    (expected,) = _devices.total([expected], over)
+    factors = [expected] if weights is None else [expected, fit("weights", weights, rows).astype(logits.dtype)]
     if mask is not None:  # before the product, where a masked NaN would reach the derivative of the other factor
-        factors = [jnp.where(live(mask, losses.shape), factor, 0) for factor in factors]
+        factors = [jnp.where(live(mask, rows), factor, 0) for factor in factors]
     return math.prod(factors)
 
 

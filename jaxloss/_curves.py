@@ -44,7 +44,7 @@ def expected_curve(
         uniform = jnp.mean(curve(every_nll(logits, top, log_normalizer, axis), *options), axis, keepdims=True)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, uniform)
     losses = jnp.squeeze(losses, axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, logits.shape[axis])
+    weights = weigh_classes(weights, class_weights, labels, mask, axis, logits)
     return losses, weights, mask
 
 
@@ -73,10 +73,14 @@ def _expected_rule(
         _, changes = jax.jvp(lambda z: soft_nll(z, *held, axis), (z,), (d_z,))
     if not isinstance(d_labels, SymbolicZero):
         changes[0] += jnp.sum(finite_at_zero(labels, costs) * d_labels, axis, keepdims=True)
+
+    def by_option(place: int, option: Array) -> Array:
+        return curve(nll, *options[:place], option, *options[place + 1 :])
+
     for place, d_option in enumerate(d_options):
         if not isinstance(d_option, SymbolicZero):
-            by_option = lambda option: curve(nll, *options[:place], option, *options[place + 1 :])  # noqa: B023, E731
-            _, partial = jax.jvp(by_option, (options[place],), (jnp.ones_like(options[place]),))
+            by_one = functools.partial(by_option, place)
+            _, partial = jax.jvp(by_one, (options[place],), (jnp.ones_like(options[place]),))
             changes[0] += jnp.sum(times(labels, partial), axis, keepdims=True) * d_option
     return (jnp.sum(times(labels, costs), axis, keepdims=True), log_normalizer), tuple(changes)
 

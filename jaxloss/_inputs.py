@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from . import _devices
 from ._checks import array, message, nan_unless, real, report, within
 from ._jit import widened
 from ._reduction import fit, live, remedy
-from ._types import Array, ArrayLike, Axes
+from ._types import Array, ArrayLike, Axes, AxisName
 
 
 def elementwise(mask: ArrayLike | None, *, harmless: float = 0.0, **inputs: ArrayLike) -> list[Array]:
@@ -137,11 +138,20 @@ class Classes(NamedTuple):
     """Scores over classes and what they are compared with. Rows keep the class axis, at size 1."""
 
     scores: Array
+    labels: Array  # see `Labels`
+    doubt: Array
+    axis: int
+    mask: ArrayLike | None
+    class_mask: Array | None  # lined up with the scores
+
+
+class Labels(NamedTuple):
+    """Labels of rows over classes. Rows keep the class axis, at size 1."""
+
     labels: Array  # int32, one a row and in range, or probabilities of the scores' shape
     doubt: Array  # 0 for each row, NaN if its label doesn't fit: to be added where it reaches the whole row
-    axis: int
     mask: ArrayLike | None  # joined with the labels to ignore
-    class_mask: Array | None  # lined up with the scores
+    exists: Array | None
 
 
 def classes(
@@ -152,12 +162,41 @@ def classes(
     class_mask: ArrayLike | None = None,
     ignore_index: ArrayLike | None = None,
     only_integers: bool = False,
+    over: AxisName | None = None,
     **inputs: ArrayLike,
 ) -> Classes:
     """Scores over classes with labels, in the dtype to compute in, harmless where masked."""
     ((name, scores),) = inputs.items()
-    scores, labels = floating(name, scores), array("labels", labels)
+    scores = floating(name, scores)
     axis = class_axis(axis, name, scores)
+    allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
+    labels, doubt, mask, exists = class_labels(
+        mask, labels, name, scores, axis, allowed, ignore_index, only_integers=only_integers, over=over
+    )
+    if allowed is not None:
+        scores = jnp.where(allowed, scores, -jnp.inf)
+    if exists is not None:
+        scores = jnp.where(exists, scores, 0)
+    return Classes(scores, labels, doubt, axis, mask, allowed)
+
+
+def class_labels(
+    mask: ArrayLike | None,
+    labels: ArrayLike,
+    name: str,
+    scores: Array | jax.ShapeDtypeStruct,
+    axis: int,
+    allowed: Array | None = None,
+    ignore_index: ArrayLike | None = None,
+    *,
+    only_integers: bool = False,
+    over: AxisName | None = None,
+) -> Labels:
+    """Labels for scores of this shape and dtype, of whose classes each device `over` these axes has a slice.
+
+    Integers count all classes; what comes back counts those of this device, and is one past the last for the others'.
+    """
+    labels = array("labels", labels)
     rows = scores.shape[:axis] + scores.shape[axis + 1 :]
     soft = real(labels)
     if soft and only_integers:
@@ -166,18 +205,13 @@ def classes(
             message(f"labels must be integers of shape {rows}, got {labels.dtype} of shape {labels.shape}{hint}")
         )
     if labels.shape != (scores.shape if soft else rows):
-        raise ValueError(message(_labels_wanted(name, scores, rows, labels, only_integers)))
+        raise ValueError(message(_labels_wanted(name, scores.shape, rows, labels, only_integers)))
     if not soft and labels.dtype.itemsize < 4:
         labels = labels.astype(jnp.int32)
     if ignore_index is not None:
         wanted = labels != _ignored(ignore_index, soft).astype(labels.dtype)
         mask = wanted if mask is None else jnp.where(wanted, fit("mask", mask, rows), jnp.zeros_like(mask))
     exists = None if mask is None else jnp.expand_dims(jnp.broadcast_to(live(mask, rows), rows), axis)
-    allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
-    if allowed is not None:
-        scores = jnp.where(allowed, scores, -jnp.inf)
-    if exists is not None:
-        scores = jnp.where(exists, scores, 0)
     hint = "" if allowed is None else ", in classes that class_mask allows"
 
     if soft:
@@ -188,18 +222,20 @@ def classes(
         if allowed is not None:
             fits &= allowed | (labels == 0)
         report("labels", labels, fits, f"lie in [0, 1]{hint}")
-        fits = jnp.all(fits, axis, keepdims=True)
+        fits = _devices.everywhere(jnp.all(fits, axis, keepdims=True), over)
     else:
-        count = scores.shape[axis]
+        own = scores.shape[axis]
+        count = own * _devices.count(over)
         given = jnp.expand_dims(labels, axis)
         fits = (given >= 0) & (given < count)
-        labels = jnp.where(fits, given, 0).astype(jnp.int32)
+        labels = _devices.within_slice(jnp.where(fits, given, 0).astype(jnp.int32), own, over)
         if allowed is not None:
-            fits &= at(jnp.broadcast_to(allowed, scores.shape), labels, axis)
+            of_label, ours = at_own(jnp.broadcast_to(allowed, scores.shape), labels, axis)
+            fits &= _devices.everywhere(of_label | ~ours, over)
         if exists is not None:
             fits |= ~exists
         report("labels", jnp.squeeze(given, axis), jnp.squeeze(fits, axis), f"lie in [0, {count}){hint}")
-    return Classes(scores, labels, nan_unless(fits, scores.dtype), axis, mask, allowed)
+    return Labels(labels, nan_unless(fits, scores.dtype), mask, exists)
 
 
 def class_axis(axis: int, name: str, scores: Array) -> int:
@@ -243,13 +279,19 @@ def at(x: Array, index: Array, axis: int) -> Array:
     return lax.platform_dependent(x, index, tpu=compare, default=gather)
 
 
+def at_own(x: Array, index: Array, axis: int) -> tuple[Array, Array]:
+    """The entry of each row at its label, and whether that lies in this slice of the classes: else any entry."""
+    last = x.shape[axis] - 1
+    return at(x, jnp.minimum(index, last), axis), index <= last
+
+
 def by_label(x: Array, index: Array, axis: int) -> Array:
-    """For each row the entry of a vector over classes, without the class axis."""
+    """For each row the entry of a vector over classes, without the class axis; 0 where it is another device's."""
     if any(name is not None for name in jax.typeof(index).sharding.spec):
         shape = index.shape[:axis] + x.shape + index.shape[axis + 1 :]
         hits = lax.broadcasted_iota(jnp.int32, shape, axis) == index
         return jnp.sum(jnp.where(hits, along(x, index.ndim, axis), 0), axis)
-    return x.at[jnp.squeeze(index, axis)].get(mode="promise_in_bounds")
+    return x.at[jnp.squeeze(index, axis)].get(mode="fill", fill_value=0)
 
 
 def is_label(x: Array, index: Array, axis: int) -> Array:
@@ -274,18 +316,18 @@ def _ignored(ignore_index: ArrayLike, soft: bool) -> Array:
     return ignored
 
 
-def _labels_wanted(name: str, scores: Array, rows: tuple[int, ...], labels: Array, only_integers: bool) -> str:
-    probabilities = "" if only_integers else f" or probabilities of shape {scores.shape}"
-    if labels.shape == scores.shape and not only_integers:
+def _labels_wanted(name: str, shape: tuple[int, ...], rows: tuple[int, ...], labels: Array, only_integers: bool) -> str:
+    probabilities = "" if only_integers else f" or probabilities of shape {shape}"
+    if labels.shape == shape and not only_integers:
         hint = "; one-hot labels are probabilities: labels.astype(jnp.float32)"
     elif labels.shape == rows:
         hint = "; class indices are integers: labels.astype(jnp.int32)"
     else:
-        hint = remedy(labels.shape, scores.shape if real(labels) else rows, whole=True)
-        for axis, count in enumerate(scores.shape):
-            if not real(labels) and labels.shape == scores.shape[:axis] + scores.shape[axis + 1 :]:
+        hint = remedy(labels.shape, shape if real(labels) else rows, whole=True)
+        for axis, count in enumerate(shape):
+            if not real(labels) and labels.shape == shape[:axis] + shape[axis + 1 :]:
                 hint = f"; with axis={axis} they fit, for {count} classes"
     return (
-        f"labels must be integers of shape {rows}{probabilities}, to fit {name} of shape {scores.shape}, "
+        f"labels must be integers of shape {rows}{probabilities}, to fit {name} of shape {shape}, "
         f"got {labels.dtype} of shape {labels.shape}{hint}"
     )

@@ -19,7 +19,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
-from . import _inputs
+from . import _devices, _inputs
 from ._checks import array, message
 from ._classification import weigh_classes
 from ._derivatives import known, squarable, with_partials
@@ -44,6 +44,7 @@ def linear_cross_entropy(
     z_loss: NonNegative | None = None,
     soft_cap: Positive | None = None,
     chunk_size: int | None = None,
+    class_axis_name: AxisName | None = None,
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
 ) -> Array:
@@ -77,14 +78,20 @@ def linear_cross_entropy(
       z_loss: at least 0, times the square of the log-normaliser.
       soft_cap: above 0, the logits' largest size (Gemma 2 takes 30).
       chunk_size: how many tokens go through at once, over all devices. Smaller ones need less memory, larger ones may
-        be faster. By default about half of ``features`` (a quarter with ``reduction="none"``), and 64 or more.
+        be faster. By default, for each device, about half of ``features`` (a quarter with ``reduction="none"``) and 64
+        or more.
+      class_axis_name: axis of a surrounding ``shard_map`` over whose devices the classes are split, or a tuple of axes.
+        Each device passes its slice of whatever has an axis of classes, in equal parts and in order, and all pass the
+        same tokens, whose integer labels count the classes of all. Value and gradients are those of the whole; under
+        ``check_vma=False`` only gradients that are taken inside.
 
     Returns:
       The reduced loss, at least float32; per token, in the shape of ``hidden`` without its last axis, with
       ``reduction="none"``.
 
     Raises:
-      ValueError: if ``kernel`` or ``bias`` doesn't fit ``hidden``, or ``chunk_size`` is less than 1.
+      ValueError: if ``kernel`` or ``bias`` doesn't fit ``hidden``, ``chunk_size`` is less than 1, or
+        ``class_axis_name`` is no axis of a surrounding ``shard_map``, or also an ``axis_name``.
       TypeError: if ``chunk_size`` isn't an integer.
 
     Source: Wijmans et al., *Cut your losses in large-vocabulary language models* (2024), arXiv:2411.09009; Hsu et al.,
@@ -97,11 +104,15 @@ def linear_cross_entropy(
       Array([0.23954484, 5.0133862 ], dtype=float32)
     """
     way_out_exists(reduction, axis_name)
+    _devices.splits_classes(class_axis_name, axis_name)
+    over = class_axis_name
     hidden, kernel, bias = _operands(hidden, kernel, bias)
-    rows, classes, dtype = hidden.shape[:-1], kernel.shape[1], widened(hidden)
-    logits: Any = {"hidden @ kernel": jnp.zeros((*rows, classes), dtype)}  # for its shape: nothing reads it
-    _, labels, doubt, _, mask, _ = _inputs.classes(mask, labels, axis=-1, ignore_index=ignore_index, **logits)
-    weights = weigh_classes(weights, class_weights, labels, mask, len(rows), jnp.zeros(rows, dtype), classes)
+    rows, dtype = hidden.shape[:-1], widened(hidden)
+    logits = jax.ShapeDtypeStruct((*rows, kernel.shape[1]), dtype)
+    labels, doubt, mask, _ = _inputs.class_labels(
+        mask, labels, "hidden @ kernel", logits, len(rows), ignore_index=ignore_index, over=over
+    )
+    weights = weigh_classes(weights, class_weights, labels, mask, len(rows), logits, over)
     weight, exists = weigh(rows, dtype, weights, mask)
     masked = exists is not None
     exists = jnp.broadcast_to(exists if masked else True, rows)
@@ -111,11 +122,11 @@ def linear_cross_entropy(
     unit = _power_of_two(jnp.max(jnp.abs(weight), initial=0))
     tokens = _Tokens(hidden, labels, doubt, jnp.broadcast_to(weight / unit, rows), exists)
     layer = _Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
-    tokens, layer = jax.tree.map(lambda x: _varying(x, tokens, layer), (tokens, layer))
+    tokens, layer = _typed(tokens, layer, over)
     chunks, restore = _cut(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
     if reduction == "none":
-        return restore(_each(chunks, layer, masked)) * weight
-    return leave(_total(chunks, layer) * unit, weight, rows, reduction, axis_name)
+        return restore(_each(chunks, layer, masked, over)) * weight
+    return leave(_total(chunks, layer, over) * unit, weight, rows, reduction, axis_name)
 
 
 class _Tokens(NamedTuple):
@@ -135,6 +146,10 @@ class _Layer(NamedTuple):
     soft_cap: Any
     label_smoothing: Any
     z_loss: Any
+
+
+# What meets the classes before the sum over them: where each device has a slice of these, it has a part of the slopes.
+_AT_CLASSES = {"hidden", "labels", "kernel", "bias", "soft_cap"}
 
 
 def _operands(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array, Array | None]:
@@ -158,7 +173,7 @@ def _operands(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> t
 def _chunk_size(chunk_size: int | None, features: Any, reduction: Reduction) -> int:
     if chunk_size is None:
         features = features if isinstance(features, int) else 1024  # exported for any number of them
-        return 1 << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
+        return _devices.at_work() << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
     if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
         raise TypeError(message(f"chunk_size must be an integer, got {chunk_size!r}"))
     if chunk_size < 1:
@@ -182,7 +197,7 @@ def _cut(
     """
     count = math.prod(rows)
     if isinstance(count, int):
-        groups = math.gcd(count, _devices()) or 1
+        groups = math.gcd(count, _devices.at_work()) or 1
         width = max(1, min(count, chunk_size) // groups)
         chunks = -(-count // (groups * width))
         chunks = next((more for more in range(chunks, 2 * chunks) if count % (groups * more) == 0), chunks)
@@ -217,12 +232,6 @@ def _cut(
     return chunked._replace(any_exists=jnp.any(chunked.exists, 1)), restore
 
 
-def _devices() -> int:
-    """Over how many devices the tokens may be spread; inside ``shard_map`` they are taken to be those of one."""
-    kinds = jax.sharding.get_abstract_mesh().axis_types
-    return 1 if AxisType.Manual in kinds else jax.device_count()
-
-
 def _product(a: Array, b: Array, over: tuple[int, int] = (1, 0), like: Array | None = None) -> Array:
     """The matrix product over these axes, contracted in place: a transposed kernel would be copied.
 
@@ -249,12 +258,23 @@ def _capped(z: Array, cap: Array) -> Array:
     return cap * jnp.tanh(z / cap)
 
 
-def _costs(products: Array, tokens: _Tokens, layer: _Layer) -> Array:
+def _typed(tokens: _Tokens, layer: _Layer, over: AxisName | None) -> tuple[_Tokens, _Layer]:
+    """Everything as varying over the mapped axes over which anything does, and over the classes' where it meets them.
+
+    So each slope adds up on its device, and is summed over the devices once.
+    """
+    axes = frozenset().union(*map(_devices.mapped_axes, jax.tree.leaves((tokens, layer)))) - {*_devices.names(over)}
+    tokens, layer = jax.tree.map(lambda x: _devices.varying(x, axes), (tokens, layer))
+    soft_cap = None if layer.soft_cap is None else _devices.spread(layer.soft_cap, over)
+    return tokens._replace(hidden=_devices.spread(tokens.hidden, over)), layer._replace(soft_cap=soft_cap)
+
+
+def _costs(products: Array, tokens: _Tokens, layer: _Layer, over: AxisName | None) -> Array:
     """What each token costs, from its products with the kernel."""
     logits = products if layer.bias is None else products + layer.bias[None]
     if layer.soft_cap is not None:
         logits = _capped(logits, layer.soft_cap)
-    costs = smoothed_nll(logits, tokens.labels, tokens.doubt, 1, None, layer.label_smoothing, layer.z_loss)
+    costs = smoothed_nll(logits, tokens.labels, tokens.doubt, 1, None, layer.label_smoothing, layer.z_loss, over)
     return jnp.where(tokens.exists, jnp.squeeze(costs, 1), 0)
 
 
@@ -267,33 +287,24 @@ def _if_any(work: Callable[[Any, _Tokens], tuple[Any, Any]]) -> Callable[[Any, _
 
     def skip(carry: Any, chunk: _Tokens) -> tuple[Any, Any]:
         _, out = jax.eval_shape(work, carry, chunk)
-        zeros = jax.tree.map(lambda x: lax.full(x.shape, 0, x.dtype, sharding=x.sharding), out)
-        return carry, jax.tree.map(lambda x: _varying(x, carry, chunk), zeros)
+        return carry, jax.tree.map(lambda x: _zeros(x, x.dtype), out)
 
     return lambda carry, chunk: lax.cond(chunk.any_exists, work, skip, carry, chunk)
 
 
-def _varying(x: Array, *like: Any) -> Array:
-    """`x`, typed as varying over every mapped axis over which anything in `like` does."""
-    axes = tuple(frozenset().union(*map(_mapped_axes, jax.tree.leaves(like))) - _mapped_axes(x))
-    if not axes:
-        return x
-    cast: Any = lax  # which calls it `pvary` in JAX 0.8
-    return cast.pcast(x, axes, to="varying") if hasattr(lax, "pcast") else cast.pvary(x, axes)
+def _zeros(like: Any, dtype: Any) -> Array:
+    """Zeros of this shape, sharding and type."""
+    zeros = lax.full(like.shape, 0, dtype, sharding=jax.typeof(like).sharding)
+    return _devices.varying(zeros, _devices.mapped_axes(like))
 
 
-def _mapped_axes(x: Array) -> frozenset[str]:
-    kind: Any = jax.typeof(x)
-    return kind.vma if hasattr(kind, "vma") else kind.mat.varying  # before and since JAX 0.10
-
-
-@jax.custom_jvp
-def _total(chunks: _Tokens, layer: _Layer) -> Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _total(chunks: _Tokens, layer: _Layer, over: AxisName | None) -> Array:
     """The weighted sum of what the tokens cost."""
-    return jnp.sum(chunks.weight * _each(chunks, layer, True))
+    return jnp.sum(chunks.weight * _each(chunks, layer, True, over))
 
 
-def _total_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _total_rule(over: AxisName | None, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """Along with the value the gradient in everything, of which what isn't asked for is dead code."""
     chunks, layer = primals
     d_chunks, d_layer = tangents
@@ -302,7 +313,7 @@ def _total_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
     @_if_any
     def add(by_layer: _Layer, chunk: _Tokens) -> tuple[_Layer, _Tokens]:
         products = _product(chunk.hidden, layer.kernel)
-        costs, pull = jax.vjp(_costs, products, chunk, layer._replace(kernel=None))
+        costs, pull = jax.vjp(functools.partial(_costs, over=over), products, chunk, layer._replace(kernel=None))
         by_products, by_chunk, by_rest = pull(chunk.weight + jnp.zeros_like(costs))
         by_products = by_products.astype(chunk.hidden.dtype)
         by_kernel = _product(chunk.hidden, by_products, (0, 0), layer.kernel)
@@ -311,25 +322,27 @@ def _total_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
         return by_layer, by_chunk._replace(hidden=by_hidden, weight=costs)
 
     dtype = chunks.weight.dtype
-    zeros = jax.tree.map(lambda x: _varying(jnp.zeros_like(x, dtype=dtype), chunks, layer), layer)
-    by_layer, by_chunks = lax.scan(add, zeros, chunks)
+    by_layer, by_chunks = lax.scan(add, jax.tree.map(lambda x: _zeros(x, dtype), layer), chunks)
     total = jnp.sum(chunks.weight * by_chunks.weight)
-    change = jnp.zeros_like(total)
-    for slope, d_x in zip((*by_chunks, *by_layer), (*d_chunks, *d_layer)):
+    change = part = jnp.zeros_like(total)
+    slopes, changes = {**by_chunks._asdict(), **by_layer._asdict()}, {**d_chunks._asdict(), **d_layer._asdict()}
+    for name, d_x in changes.items():
         if d_x is not None and not isinstance(d_x, SymbolicZero) and d_x.dtype != jax.dtypes.float0:
-            change += jnp.sum(slope.astype(dtype) * d_x.astype(dtype))
-    return known(_total, total, *primals), change
+            along = jnp.sum(slopes[name].astype(dtype) * d_x.astype(dtype))
+            change, part = (change, part + along) if name in _AT_CLASSES else (change + along, part)
+    (part,) = _devices.total([part], over)
+    return known(functools.partial(_total, over=over), total, *primals), change + part
 
 
 _total.defjvp(_total_rule, symbolic_zeros=True)
 
 
-def _each(chunks: _Tokens, layer: _Layer, skip: bool) -> Array:
+def _each(chunks: _Tokens, layer: _Layer, skip: bool, over: AxisName | None) -> Array:
     """What each token costs, computed again on the way back."""
     wide_kernel = layer.kernel.astype(chunks.weight.dtype)
 
     def cost(_: None, chunk: _Tokens) -> tuple[None, Array]:
-        return None, _costs(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer)
+        return None, _costs(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer, over)
 
     step = jax.checkpoint(_if_any(cost) if skip else cost, prevent_cse=False)
     return lax.scan(step, None, chunks)[1]

@@ -109,7 +109,7 @@ def multi_margin_loss(
     scores, labels, doubt, axis, mask, _ = _inputs.classes(mask, labels, scores=scores, axis=axis, only_integers=True)
     terms = positive(margin + _lead(scores, labels, doubt, axis))
     losses = jnp.mean(terms if p == 1 else jnp.square(terms), axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, losses, scores.shape[axis])
+    weights = weigh_classes(weights, class_weights, labels, mask, axis, scores)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

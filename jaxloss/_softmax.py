@@ -15,16 +15,17 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from . import _inputs
+from . import _devices, _inputs
 from ._checks import real
 from ._derivatives import finite_at_zero, known, times
-from ._types import Array
+from ._types import Array, AxisName
 
 
-def peak(z: Array, doubt: Array, axis: int) -> Array:
+def peak(z: Array, doubt: Array, axis: int, over: AxisName | None = None) -> Array:
     """The largest logit of each row, held constant and finite; NaN where its label is in doubt."""
     largest = jnp.finfo(z.dtype).max
-    return jnp.clip(jnp.max(lax.stop_gradient(z), axis, keepdims=True), -largest, largest) + doubt
+    top = _devices.largest(jnp.max(lax.stop_gradient(z), axis, keepdims=True), over)
+    return jnp.clip(top, -largest, largest) + doubt
 
 
 def smoothed_nll(
@@ -35,17 +36,21 @@ def smoothed_nll(
     class_mask: Array | None = None,
     label_smoothing: Any = None,
     z_loss: Any = None,
+    over: AxisName | None = None,
 ) -> Array:
-    """The cross entropy of each row, with the class axis kept at size 1."""
-    top = peak(logits, doubt, axis)
-    losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis)
+    """The cross entropy of each row, with the class axis kept at size 1, whose classes may lie `over` devices."""
+    top = peak(logits, doubt, axis, over)
+    losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis, over)
     if label_smoothing is not None:
-        below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_excess`
+        below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_sums`
         if class_mask is None:
-            uniform = 2 * jnp.mean(below, axis, keepdims=True)
+            (means,) = _devices.total([jnp.mean(below, axis, keepdims=True)], over)
+            uniform = 2 * means / _devices.count(over)
         else:
             allowed = jnp.sum(jnp.broadcast_to(class_mask, logits.shape), axis, keepdims=True, dtype=logits.dtype)
-            uniform = 2 * jnp.sum(jnp.where(class_mask, below, 0), axis, keepdims=True) / jnp.maximum(allowed, 1)
+            total = jnp.sum(jnp.where(class_mask, below, 0), axis, keepdims=True)
+            total, allowed = _devices.total([total, allowed], over)
+            uniform = 2 * total / jnp.maximum(allowed, 1)
         uniform = jnp.where(top == jnp.finfo(logits.dtype).max, -jnp.inf, uniform)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
     if z_loss is not None:
@@ -55,58 +60,68 @@ def smoothed_nll(
     return losses
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
-def hard_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
+def hard_nll(z: Array, top: Array, labels: Array, axis: int, over: AxisName | None = None) -> tuple[Array, Array]:
     """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
-    log_normalizer = jnp.log1p(_excess(z, top, axis))
-    return _minus_log(log_normalizer, below(_inputs.at(z, labels, axis), top)), log_normalizer
+    *sums, x = _devices.total([*_sums(z, top, axis), _own(z, top, labels, axis, over)], over)
+    log_normalizer = _log_normalizer(top, *sums)
+    return _minus_log(log_normalizer, x), log_normalizer
 
 
 @hard_nll.defjvp
-def _(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+def _(axis: int, over: AxisName | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     z, top, labels = primals
-    x = below(_inputs.at(z, labels, axis), top)
     is_label = _inputs.is_label(z, labels, axis)
     exp = jnp.where(is_label, 0, jnp.exp(below(z, top)))
-    others = jnp.sum(exp, axis, keepdims=True)
-    scale = _reciprocal(others + jnp.exp(x))
+    others, x = _devices.total([jnp.sum(exp, axis, keepdims=True), _own(z, top, labels, axis, over)], over)
     log_normalizer = jnp.log1p(others + jnp.expm1(x))
+    values = _minus_log(log_normalizer, x), log_normalizer
+    others, x = (_devices.spread(part, over) for part in (others, x))
+    scale = _reciprocal(others + jnp.exp(x))
     slope = jnp.where(is_label, -others * scale, exp * scale)
     softmax = jnp.where(is_label, jnp.exp(x) * scale, exp * scale)
-    values = known(functools.partial(hard_nll, axis=axis), (_minus_log(log_normalizer, x), log_normalizer), *primals)
-    return values, (_along(slope, tangents[0], axis), _along(softmax, tangents[0], axis))
+    changes = _devices.total([_along(slope, tangents[0], axis), _along(softmax, tangents[0], axis)], over)
+    return known(functools.partial(hard_nll, axis=axis, over=over), values, *primals), tuple(changes)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
-def soft_nll(z: Array, top: Array, labels: Array, axis: int) -> tuple[Array, Array]:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
+def soft_nll(z: Array, top: Array, labels: Array, axis: int, over: AxisName | None = None) -> tuple[Array, Array]:
     """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
-    log_normalizer = jnp.log1p(_excess(z, top, axis))
-    return _expected(labels, below(z, top), log_normalizer, axis), log_normalizer
+    expected = jnp.sum(times(labels, -below(z, top)), axis, keepdims=True)
+    parts = [*_sums(z, top, axis), jnp.sum(labels, axis, keepdims=True), expected]
+    *sums, mass, expected = _devices.total(parts, over)
+    log_normalizer = _log_normalizer(top, *sums)
+    return mass * log_normalizer + expected, log_normalizer
 
 
-def _soft_rule(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+def _soft_rule(
+    axis: int, over: AxisName | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]
+) -> tuple[Any, Any]:
     z, top, labels = primals
     d_z, _, d_labels = tangents
     x = below(z, top)
     exp = jnp.exp(x)
     is_top = x == 0
-    rest = jnp.sum(jnp.where(is_top, 0, exp), axis, keepdims=True)
-    tops = jnp.sum(jnp.where(is_top, exp, 0), axis, keepdims=True)
-    scale = _reciprocal(rest + tops)
+    parts = [jnp.where(is_top, 0, exp), jnp.where(is_top, exp, 0), jnp.where(is_top, 0, labels)]
+    parts += [jnp.where(is_top, labels, 0), times(labels, -x)]
+    parts = _devices.total([jnp.sum(part, axis, keepdims=True) for part in parts], over)
+    rest, tops, labels_rest, labels_tops, expected = parts
     log_normalizer = jnp.log1p(jnp.where(tops == 0, 0, rest + (tops - 1)))  # no tops: all classes are ruled out
-    values = _expected(labels, x, log_normalizer, axis), log_normalizer
-    slopes = [jnp.zeros_like(top), jnp.zeros_like(top)]
+    mass = labels_rest + labels_tops
+    values = mass * log_normalizer + expected, log_normalizer
+    changes = [jnp.zeros_like(x), jnp.zeros_like(x)]
     if not isinstance(d_z, SymbolicZero):
         # Softmax - label, without subtracting a softmax near 1 from a label near 1.
-        labels_rest = jnp.sum(jnp.where(is_top, 0, labels), axis, keepdims=True)
-        labels_tops = jnp.sum(jnp.where(is_top, labels, 0), axis, keepdims=True)
-        mass = labels_rest + labels_tops
+        rest, tops, labels_rest, labels_tops = (_devices.spread(part, over) for part in parts[:4])
+        mass, scale = labels_rest + labels_tops, _reciprocal(rest + tops)
         near = labels_rest + (labels_tops - labels) - mass * (rest + (tops - exp)) * scale
         slope = jnp.where(exp * scale > 0.5, near, mass * exp * scale - labels)
-        slopes = [_along(slope, d_z, axis), _along(exp * scale, d_z, axis)]
+        changes = [slope * d_z, exp * scale * d_z]
     if not isinstance(d_labels, SymbolicZero):
-        slopes[0] += _along(finite_at_zero(labels, log_normalizer - x), d_labels, axis)
-    return known(functools.partial(soft_nll, axis=axis), values, *primals), tuple(slopes)
+        far = _devices.spread(log_normalizer, over) - x
+        changes[0] += finite_at_zero(labels, far) * d_labels
+    changes = _devices.total([jnp.sum(change, axis, keepdims=True) for change in changes], over)
+    return known(functools.partial(soft_nll, axis=axis, over=over), values, *primals), tuple(changes)
 
 
 soft_nll.defjvp(_soft_rule, symbolic_zeros=True)
@@ -130,15 +145,27 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
     return every_nll(*primals, axis), _along(softmax, change, axis) - change
 
 
-def _excess(z: Array, top: Array, axis: int) -> Array:
-    """The sum of exp(z - top) but for the largest term, which is 1.
+def _sums(z: Array, top: Array, axis: int) -> tuple[Array, Array]:
+    """The sum of exp(z - top), and that without its largest term, which is 1 and where it would drown the others.
 
-    A second sum, without the largest term, where it would drown the others. The two are spelled apart because a shared
-    ``z - top`` would be written to memory in full. The bounds are such that both have the right slope at the largest.
+    The two are spelled apart because a shared ``z - top`` would be written to memory in full. The bounds are such that
+    both have the right slope at the largest.
     """
     total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), jnp.finfo(z.dtype).tiny)), axis, keepdims=True)
     rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * (4 * (top - z) - 1), 1), axis, keepdims=True)
-    return jnp.where((total < 1.5) & (top < jnp.finfo(z.dtype).max), rest, total - 1)
+    return total, rest
+
+
+def _log_normalizer(top: Array, total: Array, rest: Array) -> Array:
+    return jnp.log1p(jnp.where((total < 1.5) & (top < jnp.finfo(total.dtype).max), rest, total - 1))
+
+
+def _own(z: Array, top: Array, labels: Array, axis: int, over: AxisName | None) -> Array:
+    """How far each label's logit lies below the top; 0 where the label's class is another device's."""
+    if over is None:
+        return below(_inputs.at(z, labels, axis), top)
+    entry, own = _inputs.at_own(z, labels, axis)
+    return below(jnp.where(own, entry, top), top)
 
 
 def below(z: Array, top: Array) -> Array:
@@ -150,11 +177,6 @@ def below(z: Array, top: Array) -> Array:
 def _minus_log(log_normalizer: Array, x: Array) -> Array:
     """The loss of a class; a class that is ruled out costs infinity even where all are."""
     return jnp.where(x == -jnp.inf, jnp.inf, log_normalizer - x)
-
-
-def _expected(labels: Array, x: Array, log_normalizer: Array, axis: int) -> Array:
-    mass = jnp.sum(labels, axis, keepdims=True)
-    return mass * log_normalizer + jnp.sum(times(labels, -x), axis, keepdims=True)
 
 
 def _reciprocal(x: Array) -> Array:

@@ -192,6 +192,51 @@ def test_chunks_of_a_sharded_batch_stay_where_they_are(over, reduction):
         assert moved not in text
 
 
+def info_nce(a, b, mask, axis_name=None, gathered=lambda x: x):
+    """The pattern of docs/scaling.md for rows that need each other."""
+    b, own, exists = jnp.where(mask[:, None], b, 0), jnp.arange(len(a)), mask
+    if axis_name is not None:
+        own += len(a) * lax.axis_index(axis_name)
+        b, exists = gathered(lax.all_gather((b, exists), axis_name, tiled=True))
+    return jaxloss.cross_entropy(a @ b.T, own, mask=mask, class_mask=exists, axis_name=axis_name)
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+def test_negatives_of_all_devices(check_vma):
+    """Wholly masked shards take no part, nor what is masked in others; a constant gather would spoil the gradient."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 32, 5)).astype(np.float32)
+    mask = (np.arange(32) % 3 > 0) & (np.arange(32) < 21)
+    a[~mask] = b[~mask] = np.nan
+    kernel = rng.normal(size=(5, 5)).astype(np.float32)
+
+    def reference(kernel):
+        logits = a[mask].astype(np.float64) @ kernel @ b[mask].T.astype(np.float64)
+        top = logits.max(1)
+        return np.mean(top + np.log(np.exp(logits - top[:, None]).sum(1)) - np.diagonal(logits))
+
+    def step(kernel, a, b, mask, gathered=lambda x: x):
+        f = lambda k: info_nce(jnp.where(mask[:, None], a, 0), b @ k.T, mask, "data", gathered)  # noqa: E731
+        value, slope = jax.value_and_grad(f)(kernel)
+        return value, slope if check_vma else lax.pmean(slope, "data")
+
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    run = lambda f: jax.jit(  # noqa: E731
+        jax.shard_map(f, mesh=mesh, in_specs=(P(), *(P("data"),) * 3), out_specs=P(), check_vma=check_vma)
+    )(kernel, a, np.nan_to_num(b), mask)
+    slopes = np.zeros_like(kernel, np.float64)
+    for place in np.ndindex(kernel.shape):
+        change = np.zeros_like(slopes)
+        change[place] = 1e-6
+        slopes[place] = (reference(kernel + change) - reference(kernel - change)) / 2e-6
+    value, slope = run(step)
+    np.testing.assert_allclose(value, reference(kernel), rtol=1e-5)
+    np.testing.assert_allclose(slope, slopes, rtol=1e-4, atol=1e-5)
+    value, slope = run(functools.partial(step, gathered=lax.stop_gradient))
+    np.testing.assert_allclose(value, reference(kernel), rtol=1e-5)
+    assert np.max(np.abs(slope - slopes)) > 0.1 * np.max(np.abs(slopes))
+
+
 @pytest.mark.parametrize("labels", [LABELS, SOFT], ids=["integers", "probabilities"])
 def test_checks_leave_nothing_in_a_program_that_did_not_ask(labels):
     """An effect would take the whole program off the fast dispatch, several times slower at every call."""
