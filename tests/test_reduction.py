@@ -249,52 +249,6 @@ def test_totals_across_mapped_axes():
         np.testing.assert_allclose(across, np.full((2, 4), expected), rtol=1e-5)
 
 
-def test_gradient_accumulation():
-    """Microbatches with unequal numbers of tokens: totals give the whole batch's gradient, means of means don't."""
-    rng = np.random.default_rng(0)
-    x = f32(rng.normal(size=(4, 16, 5)))
-    y = rng.integers(0, 3, (4, 16)).astype(np.int32)
-    mask = np.arange(16) < np.array([[16], [3], [1], [7]])
-    y[~mask] = -1
-    params = {"kernel": f32(rng.normal(size=(5, 3))), "bias": f32(rng.normal(size=3))}
-    start = Total(jnp.zeros(()), jnp.zeros(()))
-
-    def loss(params, x, y, mask, **keywords) -> Any:
-        return jaxloss.cross_entropy(x @ params["kernel"] + params["bias"][None], y, mask=mask, **keywords)
-
-    def whole(params):
-        return loss(params, x.reshape(64, 5), y.reshape(64), mask.reshape(64))
-
-    def through(params):
-        """Differentiates through the scan."""
-        add = lambda total, batch: (total + loss(params, *batch, reduction="total"), None)  # noqa: E731
-        return lax.scan(add, start, (x, y, mask))[0].mean()
-
-    def alongside(params):
-        """Differentiates each microbatch and divides by the weight once, at the end."""
-
-        def sum_and_total(params, *batch):
-            total = loss(params, *batch, reduction="total")
-            return total.total, total
-
-        def step(carry, batch):
-            (_, total), gradient = jax.value_and_grad(sum_and_total, has_aux=True)(params, *batch)
-            return jax.tree.map(jnp.add, carry, (total, gradient)), None
-
-        (total, gradient), _ = lax.scan(step, (start, jax.tree.map(jnp.zeros_like, params)), (x, y, mask))
-        return total.mean(), jax.tree.map(lambda x: x / total.weight, gradient)
-
-    def mean_of_means(params):
-        return jnp.mean(jax.vmap(functools.partial(loss, params))(x, y, mask))
-
-    expected = jax.jit(jax.value_and_grad(whole))(params)
-    close = functools.partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-6)
-    jax.tree.map(close, jax.jit(jax.value_and_grad(through))(params), expected)
-    jax.tree.map(close, jax.jit(alongside)(params), expected)
-    wrong = jax.jit(jax.value_and_grad(mean_of_means))(params)
-    assert all(np.max(np.abs(a - b)) > 1e-2 for a, b in zip(jax.tree.leaves(wrong), jax.tree.leaves(expected)))
-
-
 # --- properties ---------------------------------------------------------------------------------------------------
 
 
