@@ -15,6 +15,12 @@ from ._classification import (
     cross_entropy as cross_entropy,
     nll_loss as nll_loss,
 )
+from ._combine import (
+    combine as combine,
+    dynamic_weight_average as dynamic_weight_average,
+    gradnorm_loss as gradnorm_loss,
+    uncertainty_weighting as uncertainty_weighting,
+)
 from ._crps import (
     ensemble_crps_loss as ensemble_crps_loss,
     gaussian_crps_loss as gaussian_crps_loss,
