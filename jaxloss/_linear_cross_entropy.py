@@ -207,9 +207,14 @@ def _cut(
         chunks = (count + width - 1) // width
     size = count // groups
 
+    # Explicit sharding follows where sharded axes come first, and one step at a time.
+    place = jax.typeof(tokens.hidden).sharding
+    axes = sorted(range(len(rows)), key=lambda axis: place.spec[axis] is None)
+
     def group(x: Array) -> Array:
         tail = x.shape[len(rows) :]
-        return x.reshape(count, *tail).reshape(groups, size, *tail)  # in two steps, which explicit sharding follows
+        x = x.transpose(*axes, *range(len(rows), x.ndim))
+        return x.reshape(count, *tail).reshape(groups, size, *tail)
 
     order = jnp.argsort(~group(tokens.exists), 1, stable=True) if masked else None
 
@@ -226,7 +231,9 @@ def _cut(
         x = jnp.moveaxis(x.reshape(chunks, groups, width), 0, 1).reshape(groups, chunks * width)[:, :size]
         if order is not None:
             x = jnp.take_along_axis(x, jnp.argsort(order, 1), 1)
-        return x.reshape(count).reshape(rows)
+        x = x.reshape(count).reshape([rows[axis] for axis in axes]).transpose(np.argsort(axes))
+        by_row = P(*place.spec[:-1])
+        return jax.sharding.reshard(x, NamedSharding(place.mesh, by_row)) if {*by_row} - {None} else x
 
     chunked = jax.tree.map(cut, tokens)
     return chunked._replace(any_exists=jnp.any(chunked.exists, 1)), restore
