@@ -110,7 +110,7 @@ def ensemble_crps_loss(
     count = predictions.shape[axis]
     if count < 1 + fair:
         raise ValueError(message(f"predictions must have at least {1 + fair} members, got shape {predictions.shape}"))
-    losses = jnp.squeeze(_ensemble_crps(predictions, labels, axis, fair), axis)
+    losses = jnp.squeeze(_ensemble_crps(_inputs.whole(predictions, axis), labels, axis, fair), axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

@@ -156,7 +156,7 @@ def wasserstein_distance(
     """
     place = _inputs.class_axis(axis, "probs", _inputs.floating("probs", probs))
     probs, labels, axes = _from_probs(mask, place, probs, labels)
-    moved = absolute(jnp.cumsum(probs - labels, place))
+    moved = absolute(jnp.cumsum(_inputs.whole(probs - labels, place), place))
     moved = jax.lax.slice_in_dim(moved, 0, probs.shape[place] - 1, axis=place)
     if positions is not None:
         moved = moved * _inputs.along(_gaps(positions, probs, place), probs.ndim, place)

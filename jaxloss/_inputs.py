@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec as P
 
 from . import _devices
 from ._checks import array, message, nan_unless, real, report, within
@@ -259,6 +260,16 @@ def over_classes(name: str, x: ArrayLike, logits: Array, axis: int) -> Array:
 def along(x: Array, ndim: int, axis: int) -> Array:
     """A vector as the one axis of `ndim` that isn't 1."""
     return jnp.expand_dims(x, [other for other in range(ndim) if other != axis])
+
+
+def whole(x: Array, axis: int) -> Array:
+    """`x` with this axis in one place: explicit sharding neither sorts nor adds up along one that is sharded."""
+    sharding = jax.typeof(x).sharding
+    spec = [*sharding.spec]
+    if spec[axis] is None:
+        return x
+    spec[axis] = None
+    return jax.sharding.reshard(x, NamedSharding(sharding.mesh, P(*spec)))
 
 
 def at(x: Array, index: Array, axis: int) -> Array:

@@ -123,7 +123,7 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
         hint = "the indices of the targets, ended by -1, or bool"
         raise TypeError(message(f"labels must be integers, {hint}, got {labels.dtype}"))
     (scores, listed), _ = _inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
-    scores, listed = jnp.moveaxis(scores, axis, -1), jnp.moveaxis(listed, axis, -1)
+    scores, listed = (jnp.moveaxis(_inputs.whole(x, axis), axis, -1) for x in (scores, listed))
     if labels.dtype == jnp.bool_:
         return scores, listed, jnp.zeros_like(scores[..., :1])
     count = scores.shape[-1]

@@ -97,14 +97,18 @@ def reduce(
     ``vmap(axis_name=...)``, ``axis_name`` takes both sums across the axis before dividing, so shards may hold unequal
     weight, or none. What the training loop then does with the gradients depends on where they are taken:
 
-    ================================================================  ============
-    gradient taken                                                    gradients
-    ================================================================  ============
-    under ``jit`` with sharded arrays; or outside ``shard_map``       nothing
-    inside ``shard_map`` (``check_vma=True``), replicated parameters  nothing
-    inside ``shard_map`` (``check_vma=True``), parameters varying     ``lax.psum``
-    inside ``pmap``, ``vmap`` or ``shard_map(check_vma=False)``       ``lax.pmean``
-    ================================================================  ============
+    ===========================================================  =============  ===================  =============
+    gradient taken                                               replicated     sharded              varying
+    ===========================================================  =============  ===================  =============
+    under ``jit`` with sharded arrays; or outside ``shard_map``  nothing        nothing              nothing
+    inside ``shard_map`` (``check_vma=True``)                    nothing        nothing              ``lax.psum``
+    inside ``pmap``, ``vmap`` or ``shard_map(check_vma=False)``  ``lax.pmean``  / ``lax.axis_size``  ``lax.pmean``
+    ===========================================================  =============  ===================  =============
+
+    by what the parameters are: replicated; sharded, as in FSDP, and gathered in the loss by ``lax.all_gather`` (whose
+    transpose sums over the devices, hence the division by their number); or cast to varying by ``lax.pcast``. What is
+    added to the loss, such as a penalty, must be the same on every device: that of sharded or varying parameters goes
+    through ``lax.psum`` or ``lax.pmean`` first.
 
     Args:
       losses: per-element losses, any shape. Half precision is summed in float32; integers and bools are numbers, so

@@ -115,27 +115,27 @@ def both_signs(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
 
 def lists(rng: np.random.Generator) -> np.ndarray:
     """For each row the indices of two, three or four targets, the rest -1 or, after the first, whatever."""
-    labels = np.stack([rng.permutation(5) for _ in range(BATCH)]).astype(np.int32)
-    labels[np.arange(BATCH), rng.integers(2, 5, BATCH)] = -1
+    labels = np.stack([rng.permutation(6) for _ in range(BATCH)]).astype(np.int32)
+    labels[np.arange(BATCH), rng.integers(2, 6, BATCH)] = -1
     return labels
 
 
-BAD_CLASS = (("labels", 5, "labels must lie in [0, 5), got 5"), ("labels", -1, "labels must lie in [0, 5), got -1"))
+BAD_CLASS = (("labels", 6, "labels must lie in [0, 6), got 6"), ("labels", -1, "labels must lie in [0, 6), got -1"))
 BAD_SHARE = (
     ("labels", 1.5, "labels must lie in [0, 1], got 1.5"),
     ("labels", -0.25, "labels must lie in [0, 1], got -0.25"),
 )
-REALS = {"predictions": normal(3), "labels": normal(3)}
-POSITIVES = {"predictions": positive(3), "labels": positive(3)}
-COUNTS = {"predictions": positive(3), "labels": counts(3)}
-DISTRIBUTIONS = {"log_probs": log_probs(5), "labels": probabilities(5)}
-KERNEL = np.random.default_rng(7).normal(size=(3, 5)).astype(np.float32)
-PAIRS = {"probs": probabilities(5), "labels": probabilities(5)}
-LOG_LABELS = {"log_probs": log_probs(5), "labels": log_probs(5)}
+REALS = {"predictions": normal(4), "labels": normal(4)}
+POSITIVES = {"predictions": positive(4), "labels": positive(4)}
+COUNTS = {"predictions": positive(4), "labels": counts(4)}
+DISTRIBUTIONS = {"log_probs": log_probs(6), "labels": probabilities(6)}
+KERNEL = np.random.default_rng(7).normal(size=(4, 6)).astype(np.float32)
+PAIRS = {"probs": probabilities(6), "labels": probabilities(6)}
+LOG_LABELS = {"log_probs": log_probs(6), "labels": log_probs(6)}
 BAD_LOG = ("log_probs", 0.5, "log_probs must be at most 0, got 0.5")
 BAD_LOGS = (BAD_LOG, ("labels", 0.5, "labels must be at most 0, got 0.5"))
 BAD_PROBS = (*BAD_SHARE, ("probs", 1.5, "probs must lie in [0, 1], got 1.5"))
-SIGNS = {"scores": normal(3), "labels": both_signs(3)}
+SIGNS = {"scores": normal(4), "labels": both_signs(4)}
 BAD_SIGN = (
     ("labels", 0, "labels must be -1 or 1, or bool, got 0.0"),
     ("labels", 0.5, "labels must be -1 or 1, or bool, got 0.5"),
@@ -146,12 +146,12 @@ CASES = [
     # regression
     Case(
         jaxloss.l1_loss,
-        inputs(predictions=normal(3), labels=normal(3)),
+        inputs(predictions=normal(4), labels=normal(4)),
         lambda predictions, labels: abs(predictions - labels),
     ),
     Case(
         jaxloss.mse_loss,
-        inputs(predictions=normal(3), labels=normal(3)),
+        inputs(predictions=normal(4), labels=normal(4)),
         lambda predictions, labels: (predictions - labels) ** 2,
     ),
     Case(jaxloss.huber_loss, inputs(**REALS), formulas.huber, {"delta": 0.7}),
@@ -165,14 +165,14 @@ CASES = [
     ),
     Case(
         jaxloss.general_robust_loss,
-        inputs(**REALS, alpha=lambda rng: rng.uniform(-3, 1.4, (BATCH, 3)).astype(np.float32), scale=positive(3)),
+        inputs(**REALS, alpha=lambda rng: rng.uniform(-3, 1.4, (BATCH, 4)).astype(np.float32), scale=positive(4)),
         formulas.barron,
         bad=outside(("alpha", np.inf, "[-inf, inf)"), ("scale", -1.0, "(0, inf)")),
     ),
     Case(jaxloss.general_robust_loss, inputs(**REALS), formulas.barron, {"alpha": 1.8, "scale": 0.5}, name="near_2"),
     Case(
         jaxloss.quantile_loss,
-        inputs(**REALS, quantile=uniform(3)),
+        inputs(**REALS, quantile=uniform(4)),
         formulas.quantile,
         bad=outside(("quantile", 1.5, "[0, 1]")),
     ),
@@ -189,7 +189,7 @@ CASES = [
     ),
     Case(
         jaxloss.mape_loss,
-        inputs(predictions=normal(3), labels=apart(3)),
+        inputs(predictions=normal(4), labels=apart(4)),
         lambda predictions, labels: abs(predictions - labels) / abs(labels),
         bad=(("labels", 0, "labels must not be 0 unless epsilon is given, got 0.0"),),
     ),
@@ -214,7 +214,7 @@ CASES = [
     Case(jaxloss.relative_l2_loss, inputs(predictions=normal(4), labels=normal(4)), formulas.relative_l2),
     Case(
         jaxloss.relative_l2_loss,
-        inputs(predictions=normal(3, 2, 2), labels=normal(3, 2, 2)),
+        inputs(predictions=normal(4, 2, 2), labels=normal(4, 2, 2)),
         formulas.relative_l2,
         {"axis": (-3, -1), "epsilon": 3.0},
         name="axes",
@@ -222,34 +222,34 @@ CASES = [
     Case(jaxloss.cosine_distance, inputs(predictions=normal(4), labels=normal(4)), formulas.cosine),
     Case(
         jaxloss.gaussian_nll_loss,
-        inputs(**REALS, variance=positive(3)),
+        inputs(**REALS, variance=positive(4)),
         formulas.gaussian,
         {"full": True},
         bad=outside(("variance", -0.5, "[0, inf)")),
     ),
     Case(
         jaxloss.laplace_nll_loss,
-        inputs(**REALS, scale=positive(3)),
+        inputs(**REALS, scale=positive(4)),
         formulas.laplace,
         bad=outside(("scale", 0.0, "(0, inf)")),
     ),
     Case(
         jaxloss.student_t_nll_loss,
-        inputs(**REALS, scale=positive(3), df=positive(3)),
+        inputs(**REALS, scale=positive(4), df=positive(4)),
         formulas.student_t,
         {"full": True},
         bad=outside(("scale", 0.0, "(0, inf)"), ("df", -2.0, "(0, inf)")),
     ),
     Case(
         jaxloss.gaussian_mixture_nll_loss,
-        inputs(logits=normal(3), labels=normal(), means=normal(3), scales=positive(3)),
+        inputs(logits=normal(4), labels=normal(), means=normal(4), scales=positive(4)),
         formulas.mixture,
         bad=outside(("means", np.inf, "(-inf, inf)"), ("scales", 0.0, "(0, inf)")),
     ),
-    Case(jaxloss.poisson_nll_loss, inputs(predictions=normal(3), labels=counts(3)), formulas.poisson, {"full": True}),
+    Case(jaxloss.poisson_nll_loss, inputs(predictions=normal(4), labels=counts(4)), formulas.poisson, {"full": True}),
     Case(
         jaxloss.poisson_nll_loss,
-        inputs(predictions=positive(3), labels=lambda rng: counts(3)(rng) + 2),  # off the step at 1
+        inputs(predictions=positive(4), labels=lambda rng: counts(4)(rng) + 2),  # off the step at 1
         formulas.poisson,
         {"log_input": False, "full": "stirling"},
         bad=outside(("predictions", -1.0, "[0, inf)"), ("labels", -1.0, "[0, inf)")),
@@ -257,20 +257,20 @@ CASES = [
     ),
     Case(
         jaxloss.negative_binomial_nll_loss,
-        inputs(**COUNTS, dispersion=positive(3)),
+        inputs(**COUNTS, dispersion=positive(4)),
         formulas.negative_binomial,
         {"full": True},
         bad=outside(("predictions", -1.0, "[0, inf)"), ("labels", -1.0, "[0, inf)"), ("dispersion", -0.5, "[0, inf)")),
     ),
     Case(
         jaxloss.gamma_nll_loss,
-        inputs(**POSITIVES, concentration=positive(3)),
+        inputs(**POSITIVES, concentration=positive(4)),
         formulas.gamma,
         bad=outside(("predictions", 0.0, "(0, inf)"), ("labels", 0.0, "(0, inf)"), ("concentration", -1.0, "(0, inf)")),
     ),
     Case(
         jaxloss.tweedie_deviance_loss,
-        inputs(**POSITIVES, power=lambda rng: rng.uniform(-1, 4, (BATCH, 3)).astype(np.float32)),
+        inputs(**POSITIVES, power=lambda rng: rng.uniform(-1, 4, (BATCH, 4)).astype(np.float32)),
         formulas.tweedie,
         bad=(
             ("predictions", 0.0, "predictions must be above 0, any number where power is 0, got 0.0"),
@@ -279,7 +279,7 @@ CASES = [
     ),
     Case(
         jaxloss.tweedie_deviance_loss,
-        inputs(predictions=positive(3), labels=lambda rng: counts(3)(rng) + 1),
+        inputs(predictions=positive(4), labels=lambda rng: counts(4)(rng) + 1),
         formulas.tweedie,
         {"power": 1.5},
         bad=(("labels", -1, "labels must be above 0 for a power of 2 or more, at least 0 between 0 and 2, got -1.0"),),
@@ -287,7 +287,7 @@ CASES = [
     ),
     Case(
         jaxloss.gaussian_crps_loss,
-        inputs(**REALS, scale=positive(3)),
+        inputs(**REALS, scale=positive(4)),
         formulas.gaussian_crps,
         bad=outside(("scale", 0.0, "(0, inf)")),
     ),
@@ -302,83 +302,83 @@ CASES = [
     # classes
     Case(
         jaxloss.nll_loss,
-        inputs(log_probs=log_probs(5), labels=integers(5)),
+        inputs(log_probs=log_probs(6), labels=integers(6)),
         formulas.nll,
         bad=(*BAD_CLASS, ("log_probs", 0.5, "log_probs must be at most 0, got 0.5")),
     ),
     Case(
         jaxloss.nll_loss,
-        inputs(log_probs=log_probs(5), labels=probabilities(5)),
+        inputs(log_probs=log_probs(6), labels=probabilities(6)),
         formulas.nll,
-        {"class_weights": _weights(5)},
+        {"class_weights": _weights(6)},
         formulas.class_weighted,
         bad=(*BAD_SHARE, ("log_probs", 0.5, "log_probs must be at most 0, got 0.5")),
         name="probabilities",
     ),
     Case(
         jaxloss.nll_loss,
-        inputs(log_probs=lambda rng: np.moveaxis(log_probs(2, 5)(rng), -1, 1), labels=integers(5, 2)),
+        inputs(log_probs=lambda rng: np.moveaxis(log_probs(2, 6)(rng), -1, 1), labels=integers(6, 2)),
         formulas.nll,
-        {"axis": 1, "class_weights": _weights(5)},
+        {"axis": 1, "class_weights": _weights(6)},
         formulas.class_weighted,
         bad=BAD_CLASS,
         name="axis",
     ),
     Case(
         jaxloss.binary_cross_entropy,
-        inputs(probs=uniform(3), labels=uniform(3)),
+        inputs(probs=uniform(4), labels=uniform(4)),
         formulas.binary,
         bad=(*BAD_SHARE, ("probs", 1.5, "probs must lie in [0, 1], got 1.5")),
     ),
     Case(
         jaxloss.binary_cross_entropy_with_logits,
-        inputs(logits=normal(3), labels=integers(2, 3)),
+        inputs(logits=normal(4), labels=integers(2, 4)),
         formulas.binary_with_logits,
         bad=(("labels", 2, "labels must lie in [0, 1], got 2.0"),),
     ),
     Case(
         jaxloss.binary_cross_entropy_with_logits,
-        inputs(logits=normal(3), labels=uniform(3)),
+        inputs(logits=normal(4), labels=uniform(4)),
         formulas.binary_with_logits,
-        {"pos_weight": _weights(3), "label_smoothing": 0.1},
+        {"pos_weight": _weights(4), "label_smoothing": 0.1},
         bad=BAD_SHARE,
         name="options",
     ),
     Case(
         jaxloss.cross_entropy,
-        inputs(logits=normal(5), labels=integers(5)),
+        inputs(logits=normal(6), labels=integers(6)),
         formulas.softmax,
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.cross_entropy,
-        inputs(logits=normal(5), labels=integers(5)),
+        inputs(logits=normal(6), labels=integers(6)),
         formulas.softmax,
-        {"class_weights": _weights(5), "label_smoothing": 0.1, "z_loss": 0.01},
+        {"class_weights": _weights(6), "label_smoothing": 0.1, "z_loss": 0.01},
         formulas.class_weighted,
         bad=BAD_CLASS,
         name="options",
     ),
     Case(
         jaxloss.cross_entropy,
-        inputs(logits=normal(5), labels=probabilities(5)),
+        inputs(logits=normal(6), labels=probabilities(6)),
         formulas.softmax,
-        {"class_weights": _weights(5), "label_smoothing": 0.1, "z_loss": 0.01},
+        {"class_weights": _weights(6), "label_smoothing": 0.1, "z_loss": 0.01},
         formulas.class_weighted,
         bad=BAD_SHARE,
         name="probabilities",
     ),
     Case(
         jaxloss.cross_entropy,
-        inputs(logits=normal(5), labels=integers(3)),
+        inputs(logits=normal(6), labels=integers(3)),
         formulas.softmax,
-        {"class_mask": np.array([True, True, True, False, True]), "label_smoothing": 0.1},
-        bad=(("labels", 3, "labels must lie in [0, 5), in classes that class_mask allows, got 3"),),
+        {"class_mask": np.array([True, True, True, False, True, True]), "label_smoothing": 0.1},
+        bad=(("labels", 3, "labels must lie in [0, 6), in classes that class_mask allows, got 3"),),
         name="class_mask",
     ),
     Case(
         jaxloss.cross_entropy,
-        inputs(logits=normal(5, 2, 3), labels=integers(5, 2, 3)),
+        inputs(logits=normal(6, 2, 4), labels=integers(6, 2, 4)),
         formulas.softmax,
         {"axis": 1, "label_smoothing": 0.1},
         bad=BAD_CLASS,
@@ -386,16 +386,16 @@ CASES = [
     ),
     Case(
         jaxloss.linear_cross_entropy,
-        inputs(hidden=normal(3), labels=integers(5)),
+        inputs(hidden=normal(4), labels=integers(6)),
         formulas.linear_softmax,
         {"kernel": KERNEL},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.linear_cross_entropy,
-        inputs(hidden=normal(3), labels=integers(5)),
+        inputs(hidden=normal(4), labels=integers(6)),
         formulas.linear_softmax,
-        {"kernel": KERNEL, "bias": _weights(5), "soft_cap": 2.0, "class_weights": _weights(5)}
+        {"kernel": KERNEL, "bias": _weights(6), "soft_cap": 2.0, "class_weights": _weights(6)}
         | {"label_smoothing": 0.1, "z_loss": 0.01, "chunk_size": 3},
         formulas.class_weighted,
         bad=BAD_CLASS,
@@ -403,7 +403,7 @@ CASES = [
     ),
     Case(
         jaxloss.linear_cross_entropy,
-        inputs(hidden=normal(2, 3), labels=probabilities(2, 5)),
+        inputs(hidden=normal(2, 4), labels=probabilities(2, 6)),
         formulas.linear_softmax,
         {"kernel": KERNEL, "z_loss": 0.01, "chunk_size": 4},
         bad=BAD_SHARE,
@@ -411,58 +411,58 @@ CASES = [
     ),
     Case(
         jaxloss.softmax_focal_loss,
-        inputs(logits=normal(5), labels=integers(5)),
+        inputs(logits=normal(6), labels=integers(6)),
         formulas.softmax_focal,
         {"gamma": 1.5},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.softmax_focal_loss,
-        inputs(logits=normal(5), labels=probabilities(5)),
+        inputs(logits=normal(6), labels=probabilities(6)),
         formulas.softmax_focal,
-        {"gamma": 2.0, "class_weights": _weights(5)},
+        {"gamma": 2.0, "class_weights": _weights(6)},
         formulas.class_weighted,
         bad=BAD_SHARE,
         name="probabilities",
     ),
     Case(
         jaxloss.poly1_cross_entropy,
-        inputs(logits=normal(5), labels=integers(5)),
+        inputs(logits=normal(6), labels=integers(6)),
         formulas.poly1,
         {"epsilon": 2.0, "label_smoothing": 0.1},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.generalized_cross_entropy,
-        inputs(logits=normal(5), labels=integers(5)),
+        inputs(logits=normal(6), labels=integers(6)),
         formulas.generalized,
         {"q": 0.7},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.symmetric_cross_entropy,
-        inputs(logits=normal(5), labels=integers(5)),
+        inputs(logits=normal(6), labels=integers(6)),
         formulas.symmetric,
         {"alpha": 0.5, "beta": 1.5, "log_zero": -4.0},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.taylor_cross_entropy,
-        inputs(logits=normal(5), labels=integers(5)),
+        inputs(logits=normal(6), labels=integers(6)),
         formulas.taylor,
         {"order": 3},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.sigmoid_focal_loss,
-        inputs(logits=normal(3), labels=integers(2, 3)),
+        inputs(logits=normal(4), labels=integers(2, 4)),
         formulas.sigmoid_focal,
         {"gamma": 1.5},
         bad=(("labels", 2, "labels must lie in [0, 1], got 2.0"),),
     ),
     Case(
         jaxloss.sigmoid_focal_loss,
-        inputs(logits=normal(3), labels=uniform(3)),
+        inputs(logits=normal(4), labels=uniform(4)),
         formulas.sigmoid_focal,
         {"gamma": 2.0, "alpha": 0.25, "label_smoothing": 0.1},
         bad=BAD_SHARE,
@@ -470,23 +470,23 @@ CASES = [
     ),
     Case(
         jaxloss.asymmetric_loss,
-        inputs(logits=normal(3), labels=uniform(3)),
+        inputs(logits=normal(4), labels=uniform(4)),
         formulas.asymmetric,
         {"gamma_positive": 1.0, "gamma_negative": 4.0, "clip": 0.05},
         bad=BAD_SHARE,
     ),
     Case(
         jaxloss.bi_tempered_logistic_loss,
-        inputs(logits=normal(5), labels=integers(5)),
+        inputs(logits=normal(6), labels=integers(6)),
         formulas.bi_tempered,
         {"t1": 0.7, "t2": 1.5},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.bi_tempered_logistic_loss,
-        inputs(logits=normal(5), labels=probabilities(5)),
+        inputs(logits=normal(6), labels=probabilities(6)),
         formulas.bi_tempered,
-        {"t1": 0.2, "t2": 0.6, "class_weights": _weights(5)},
+        {"t1": 0.2, "t2": 0.6, "class_weights": _weights(6)},
         formulas.class_weighted,
         bad=BAD_SHARE,
         name="probabilities",
@@ -495,7 +495,7 @@ CASES = [
         jaxloss.coral_loss,
         inputs(logits=normal(4), labels=integers(5)),
         formulas.coral,
-        bad=BAD_CLASS,
+        bad=(("labels", 5, "labels must lie in [0, 5), got 5"), ("labels", -1, "labels must lie in [0, 5), got -1")),
     ),
     # distributions
     Case(jaxloss.kl_divergence, inputs(**DISTRIBUTIONS), formulas.kl, bad=(*BAD_SHARE, BAD_LOG)),
@@ -511,7 +511,7 @@ CASES = [
     ),
     Case(
         jaxloss.generalized_kl_divergence,
-        inputs(log_probs=normal(5), labels=positive(5)),
+        inputs(log_probs=normal(6), labels=positive(6)),
         lambda log_probs, labels: formulas.kl(log_probs, labels) + (np.exp(log_probs) - labels).sum(-1),
         bad=outside(("labels", -1.0, "[0, inf)"), ("log_probs", np.inf, "[-inf, inf)")),
     ),
@@ -525,7 +525,7 @@ CASES = [
     ),
     Case(
         jaxloss.hellinger_distance,
-        inputs(probs=uniform(5), labels=lambda rng: uniform(5)(rng) / 40),  # apart: curvature grows with closeness
+        inputs(probs=uniform(6), labels=lambda rng: uniform(6)(rng) / 40),  # apart: curvature grows with closeness
         lambda probs, labels: np.sqrt(0.5 * ((np.sqrt(probs) - np.sqrt(labels)) ** 2).sum(-1)),
         bad=BAD_PROBS,
     ),
@@ -539,20 +539,20 @@ CASES = [
     ),
     Case(
         jaxloss.gaussian_kl_divergence,
-        inputs(mean=normal(3), log_variance=normal(3), prior_mean=normal(3), prior_log_variance=normal(3)),
+        inputs(mean=normal(4), log_variance=normal(4), prior_mean=normal(4), prior_log_variance=normal(4)),
         formulas.gaussian_kl,
         bad=outside(("prior_mean", np.inf, "(-inf, inf)"), ("prior_log_variance", np.inf, "(-inf, inf)")),
     ),
     Case(
         jaxloss.gaussian_kl_divergence,
-        inputs(mean=normal(3), log_variance=normal(3)),
+        inputs(mean=normal(4), log_variance=normal(4)),
         formulas.gaussian_kl,
         {"prior_mean": 0.5, "axis": None},
         name="per_dimension",
     ),
     Case(
         jaxloss.distillation_loss,
-        inputs(logits=normal(5), teacher_logits=normal(5)),
+        inputs(logits=normal(6), teacher_logits=normal(6)),
         formulas.distillation,
         {"temperature": 3.0},
         constant=("teacher_logits",),
@@ -576,59 +576,59 @@ CASES = [
     ),
     Case(
         jaxloss.multiclass_hinge_loss,
-        inputs(scores=normal(5), labels=integers(5)),
+        inputs(scores=normal(6), labels=integers(6)),
         lambda scores, labels: (formulas.leads(scores, labels)[0] + 1 - formulas.leads(scores, labels)[1]).max(-1),
         bad=BAD_CLASS,
     ),
-    Case(jaxloss.multi_margin_loss, inputs(scores=normal(5), labels=integers(5)), formulas.multi_margin, bad=BAD_CLASS),
+    Case(jaxloss.multi_margin_loss, inputs(scores=normal(6), labels=integers(6)), formulas.multi_margin, bad=BAD_CLASS),
     Case(
         jaxloss.multi_margin_loss,
-        inputs(scores=normal(5, 2), labels=integers(5, 2)),
+        inputs(scores=normal(6, 2), labels=integers(6, 2)),
         formulas.multi_margin,
-        {"axis": 1, "p": 2, "margin": 0.8, "class_weights": _weights(5)},
+        {"axis": 1, "p": 2, "margin": 0.8, "class_weights": _weights(6)},
         lambda labels, class_weights, **options: formulas.class_weighted(labels, class_weights),
         bad=BAD_CLASS,
         name="squared",
     ),
     Case(
         jaxloss.multiclass_perceptron_loss,
-        inputs(scores=normal(5), labels=integers(5)),
+        inputs(scores=normal(6), labels=integers(6)),
         lambda scores, labels: formulas.leads(scores, labels)[0].max(-1),
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.sparsemax_loss,
-        inputs(scores=normal(5), labels=integers(3)),
+        inputs(scores=normal(6), labels=integers(3)),
         lambda scores, labels, class_mask: formulas.sparse_regret(scores, labels, 1, class_mask=class_mask),
-        {"class_mask": np.array([True, True, True, False, True])},
-        bad=(("labels", 3, "labels must lie in [0, 5), in classes that class_mask allows, got 3"),),
+        {"class_mask": np.array([True, True, True, False, True, True])},
+        bad=(("labels", 3, "labels must lie in [0, 6), in classes that class_mask allows, got 3"),),
     ),
     Case(
         jaxloss.entmax15_loss,
-        inputs(scores=normal(5, 2), labels=integers(5, 2)),
+        inputs(scores=normal(6, 2), labels=integers(6, 2)),
         lambda scores, labels, axis: formulas.sparse_regret(scores, labels, 2, axis),
         {"axis": 1},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.multilabel_margin_loss,
-        inputs(scores=normal(5), labels=lists),
+        inputs(scores=normal(6), labels=lists),
         formulas.multilabel_margin,
         bad=(
-            ("labels", 5, "labels must lie in [-1, 5), got 5"),
-            ("labels", -2, "labels must lie in [-1, 5), got -2"),
+            ("labels", 6, "labels must lie in [-1, 6), got 6"),
+            ("labels", -2, "labels must lie in [-1, 6), got -2"),
         ),
     ),
     Case(
         jaxloss.multilabel_soft_margin_loss,
-        inputs(scores=normal(5), labels=uniform(5)),
+        inputs(scores=normal(6), labels=uniform(6)),
         lambda scores, labels, class_weights: (class_weights * formulas.binary_with_logits(scores, labels)).mean(-1),
-        {"class_weights": _weights(5)},
+        {"class_weights": _weights(6)},
         bad=BAD_SHARE,
     ),
     Case(
         jaxloss.hinge_embedding_loss,
-        inputs(distances=positive(3), labels=both_signs(3)),
+        inputs(distances=positive(4), labels=both_signs(4)),
         lambda distances, labels, margin: np.where(labels > 0, distances, formulas.hinge(margin - distances)),
         {"margin": 1.4},
         bad=BAD_SIGN,
@@ -642,7 +642,7 @@ CASES = [
     ),
     Case(
         jaxloss.margin_ranking_loss,
-        inputs(scores_a=normal(3), scores_b=normal(3), labels=both_signs(3)),
+        inputs(scores_a=normal(4), scores_b=normal(4), labels=both_signs(4)),
         lambda scores_a, scores_b, labels, margin: formulas.hinge(margin - labels * (scores_a - scores_b)),
         {"margin": 0.5},
         bad=BAD_SIGN,

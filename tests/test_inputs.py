@@ -309,3 +309,15 @@ def test_checked_takes_what_is_not_an_array_as_constant_and_compiles_once():
     assert traces == 1
     with pytest.raises(ValueError, match=r"label_smoothing must lie in \[0, 1\], got 1.5"):
         checked(LOGITS, LABELS, {"label_smoothing": 1.5})
+
+
+def test_classes_to_sort_or_add_up_are_brought_together_under_explicit_sharding():
+    mesh = jax.make_mesh((2, 2), ("data", "model"), axis_types=(jax.sharding.AxisType.Explicit,) * 2)
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data", "model"))
+    probs = np.random.default_rng(0).dirichlet(np.ones(4), (2, 6)).astype(f32)
+    f = jax.jit(jax.value_and_grad(jaxloss.wasserstein_distance))
+    expected = f(*probs)
+    value, gradient = f(*jax.device_put([*probs], sharding))
+    np.testing.assert_allclose(value, expected[0], rtol=1e-6)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-6)
+    assert gradient.sharding.is_equivalent_to(sharding, 2)
