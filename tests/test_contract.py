@@ -550,8 +550,6 @@ def places(case: Case, p: Problem):
     axis = case.options.get("axis", -1)
     reduced = {place % p.x.ndim for place in np.ravel([] if axis is None else axis)}
     for place, kind in itertools.product(range(p.x.ndim), (AxisType.Auto, AxisType.Explicit)):
-        if case.loss is jaxloss.linear_cross_entropy and kind is AxisType.Explicit and 0 < place < p.x.ndim - 1:
-            continue  # a known defect: with "none" the losses lose the second of two sharded axes
         spec = ["data", *[None] * (p.x.ndim - 1)]
         spec[place] = "model" if place else ("data", "model")
         by_row = [name for i, name in enumerate(spec) if i not in reduced]
