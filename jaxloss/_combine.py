@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from . import _inputs
 from ._checks import array, calling, message
 from ._derivatives import absolute, times
 from ._jit import jit, widened
@@ -32,7 +33,8 @@ def combine(
     .. math::
       \ell = \sum_k w_k \ell_k
 
-    Made for ``jax.value_and_grad(..., has_aux=True)``. A weight of 0 leaves a loss out, also one that is infinite.
+    Made for ``jax.value_and_grad(..., has_aux=True)``. A weight of 0 leaves a loss out, also one that is infinite, but
+    not one that is NaN.
 
     Args:
       losses: by name, each a scalar or a `Total`, which counts with its mean: add totals up over microbatches and
@@ -64,7 +66,7 @@ def combine(
 
 @calling("uncertainty_weighting")
 def uncertainty_weighting(
-    losses: Mapping[str, Loss], log_variances: Mapping[str, ArrayLike], *, classification: Collection[str] = ()
+    losses: Mapping[str, Loss], log_variances: Mapping[str, ArrayLike], *, classification: str | Collection[str] = ()
 ) -> tuple[Array, dict[str, Array]]:
     r"""Losses weighted by how uncertain each task is, which is learned.
 
@@ -73,15 +75,16 @@ def uncertainty_weighting(
 
     with the log-variances :math:`s_k` and :math:`c_k` 1 for cross entropies, 1/2 for others. Of squared errors it is
     the negative log-likelihood of Gaussian noise, one variance a task, whose best value is the mean squared error; of
-    cross entropies about that of a softmax with a temperature.
+    cross entropies about that of a softmax with a temperature. (Some implementations take 1/2 for all, some 1.)
 
     Choose it for tasks whose losses have different units or noise. A task that is learned perfectly, or by heart, gets
     weight without bound; give such a task a weight by hand (`combine`).
 
     Args:
       losses: by name, each a scalar or a `Total`, which counts with its mean.
-      log_variances: by the same names, scalars; parameters to be trained along with the model's, from 0.
-      classification: the names of the losses that are cross entropies.
+      log_variances: by the same names, scalars; parameters to be trained along with the model's, from 0 or from
+        the logarithms of the first losses, which far from 1 is much better; and at a learning rate of their own.
+      classification: the names of the losses that are cross entropies, or the one name.
 
     Returns:
       The sum, and the losses by name, without their weights; at least float32.
@@ -97,6 +100,8 @@ def uncertainty_weighting(
       >>> jaxloss.uncertainty_weighting(losses, log_variances, classification={"class"})[0]
       Array(1.6931472, dtype=float32)
     """
+    if isinstance(classification, str):
+        classification = (classification,)
     _same_names("losses", losses, "log_variances", log_variances)
     _known_names("losses", losses, "classification", classification)
     scales = _means("log_variances", log_variances)
@@ -114,11 +119,13 @@ def dynamic_weight_average(history: Sequence[Mapping[str, Loss]], *, temperature
 
     of the last two of the history, for :math:`K` losses. They sum to :math:`K`.
 
-    Choose it where tasks learn at different speeds; it needs no gradients. For the ``weights`` of `combine`.
+    Choose it where tasks learn at different speeds; it needs no gradients, and does nothing about different units. For
+    the ``weights`` of `combine`.
 
     Args:
-      history: the losses of past epochs by name, the last one last, each a scalar or a `Total`, which counts with its
-        mean. With fewer than two, all weigh 1. A ratio to a loss of 0 counts as 1.
+      history: the losses of past epochs by name, the last one last, without weights, each a scalar of at least 0 or
+        a `Total`, which counts with its mean. A ratio to a loss of 0, or to a `Total` of nothing, counts as 1; so with
+        fewer than two epochs all weigh 1.
       temperature: above 0, :math:`T`; the larger, the more equal the weights.
 
     Returns:
@@ -134,11 +141,13 @@ def dynamic_weight_average(history: Sequence[Mapping[str, Loss]], *, temperature
       >>> jaxloss.dynamic_weight_average(epochs)
       {'class': Array(0.9003321, dtype=float32), 'depth': Array(1.0996679, dtype=float32)}
     """
-    if not history:
-        raise ValueError(message("history must hold at least one mapping of losses, whose names the weights get"))
+    if isinstance(history, Mapping) or not history:
+        raise ValueError(
+            message("history must be a list of at least one mapping of losses, whose names the weights get")
+        )
     before, last = history[-2:] if len(history) > 1 else (history[-1], history[-1])
     _same_names("history[-2]", before, "history[-1]", last)
-    rates = _rates(_means("history[-1]", last), _means("history[-2]", before))
+    rates = _rates(_sizes("history[-1]", last), _sizes("history[-2]", before))
     stacked = jnp.stack([*rates.values()])
     shares = jax.nn.softmax(stacked / jnp.asarray(temperature, stacked.dtype))
     return dict(zip(rates, lax.stop_gradient(len(rates) * shares)))
@@ -164,12 +173,13 @@ def gradnorm_loss(
     shared layer. Only the weights of the first term are differentiated by: the targets are constant.
 
     Choose it to balance tasks by what they do to the shared layers. After each step of the weights, scale them to sum
-    to their number, as the paper does.
+    to their number, as the paper does; and train their logarithms, or large gradients drive them below 0, where the
+    loss is NaN.
 
     Args:
-      weights: by name, scalars: what to differentiate by.
+      weights: by name, scalars of at least 0: what to differentiate by.
       gradient_norms: by the same names, scalars of at least 0.
-      losses: by the same names, each a scalar or a `Total`, which counts with its mean.
+      losses: by the same names, each a scalar of at least 0 or a `Total`, which counts with its mean.
       initial_losses: those of the first step. A ratio to a loss of 0 counts as 1.
       alpha: how much more those that learn slowly shall pull; 0 makes all pull alike.
 
@@ -190,8 +200,8 @@ def gradnorm_loss(
     given = {"gradient_norms": gradient_norms, "losses": losses, "initial_losses": initial_losses}
     for name, mapping in given.items():
         _same_names("weights", weights, name, mapping)
-    factors, norms = _means("weights", weights), _means("gradient_norms", gradient_norms)
-    rates = _rates(_means("losses", losses), _means("initial_losses", initial_losses))
+    factors, norms = _sizes("weights", weights), _sizes("gradient_norms", gradient_norms)
+    rates = _rates(_sizes("losses", losses), _sizes("initial_losses", initial_losses))
     pulls = jnp.stack([factors[name] * lax.stop_gradient(norms[name]).astype(factors[name].dtype) for name in factors])
     rate = jnp.stack([rates[name].astype(pulls.dtype) for name in factors])
     mean = jnp.mean(rate)
@@ -202,7 +212,7 @@ def gradnorm_loss(
 
 def _means(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
     """Each as a scalar, in the widest of their dtypes."""
-    if not losses:
+    if not _mapping(name, losses):
         raise ValueError(message(f"{name} must have at least one name"))
     means = {}
     for key, loss in losses.items():
@@ -213,6 +223,12 @@ def _means(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
             raise ValueError(message(f"{place} must be a scalar, got shape {mean.shape}{hint}"))
     dtype = max((widened(mean) for mean in means.values()), key=lambda dtype: jnp.finfo(dtype).bits)
     return {key: mean.astype(dtype) for key, mean in means.items()}
+
+
+def _sizes(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
+    """The same, of what can't lie below 0."""
+    means = _means(name, losses)
+    return {key: _inputs.valid(f"{name}[{key!r}]", mean, "[0, inf)") for key, mean in means.items()}
 
 
 def _at_step(name: str, weight: Any, step: ArrayLike | None) -> Any:
@@ -234,12 +250,18 @@ def _sum(terms: list[Array]) -> Array:
 
 
 def _same_names(name: str, wanted: Collection[str], other: str, given: Collection[str]) -> None:
-    missing = [key for key in wanted if key not in given]
+    missing = [key for key in _mapping(name, wanted) if key not in _mapping(other, given)]
     if missing:
         raise ValueError(
             message(f"{other} must have the names of {name}, {_listed(wanted)}; {_listed(missing)} missing")
         )
     _known_names(name, wanted, other, given)
+
+
+def _mapping(name: str, given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        raise TypeError(message(f"{name} must map names to scalars, got a {type(given).__name__}"))
+    return given
 
 
 def _known_names(name: str, wanted: Collection[str], other: str, given: Collection[str]) -> None:

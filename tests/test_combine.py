@@ -156,6 +156,7 @@ def test_uncertainty_of_cross_entropies():
     value, parts = jaxloss.uncertainty_weighting(LOSSES, scales, classification=("class",))
     np.testing.assert_allclose(value, np.exp(-0.7) * 2 + np.exp(0.4) * 3 / 2 + 0.25 + (0.7 - 0.4) / 2, rtol=1e-6)
     assert parts == LOSSES
+    assert jaxloss.uncertainty_weighting(LOSSES, scales, classification="class")[0] == value
     assert jaxloss.uncertainty_weighting(totals(a=(6, 2)), {"a": 0.0})[0] == 1.5
 
 
@@ -164,6 +165,9 @@ def test_slow_losses_get_more_weight():
     weights = jaxloss.dynamic_weight_average(history, temperature=0.5)
     rates = np.exp(np.array([0.5, 0.9]) / 0.5)
     np.testing.assert_allclose([weights["a"], weights["b"]], 2 * rates / rates.sum(), rtol=1e-6)
+    assert np.isnan(jaxloss.dynamic_weight_average([{"a": -1.0}, {"a": 1.0}])["a"])
+    nothing = totals(a=(0, 0), b=(0, 0))
+    assert jaxloss.dynamic_weight_average([nothing, nothing]) == {"a": 1, "b": 1}
     assert jaxloss.dynamic_weight_average(history[:1]) == {"a": 1, "b": 1}
     assert jaxloss.dynamic_weight_average([{"a": 0.0, "b": 1.0}, {"a": 0.0, "b": 1.0}]) == {"a": 1, "b": 1}
     slope = jax.grad(lambda x: jaxloss.dynamic_weight_average([{"a": 1.0, "b": 1.0}, {"a": x, "b": 1.0}])["a"])(0.5)
@@ -183,6 +187,9 @@ def test_gradnorm():
     np.testing.assert_allclose([slopes[name] for name in names], np.sign(w * g - target) * g, rtol=1e-6)
     for others in jax.grad(f, argnums=(1, 2, 3))(*by_name):
         assert not any(others.values())
+    for place in range(4):
+        bad = [one if i != place else {**one, "a": -1.0} for i, one in enumerate(by_name)]
+        assert np.isnan(f(*bad))
     even = dict.fromkeys(names, 1.0)
     assert jaxloss.gradnorm_loss(even, even, dict.fromkeys(names, 0.0), even) == 0
     assert jax.grad(jaxloss.gradnorm_loss)(even, even, even, even) == dict.fromkeys(names, 0)
@@ -227,9 +234,19 @@ ERRORS = [
         lambda: jaxloss.uncertainty_weighting({"a": 1.0}, {"a": 0.0}, classification=("b",)),
         "uncertainty_weighting: classification must have names of losses, 'a'; got 'b'",
     ),
+    (lambda: jaxloss.combine([1.0, 2.0]), "combine: losses must map names to scalars, got a list"),
+    (lambda: jaxloss.combine({"a": 1.0}, 0.5), "combine: weights must map names to scalars, got a float"),
+    (
+        lambda: jaxloss.dynamic_weight_average({"a": 1.0}),
+        "dynamic_weight_average: history must be a list of at least one mapping of losses, whose names the weights get",
+    ),
+    (
+        lambda: jaxloss.checked(jaxloss.gradnorm_loss)({"a": -1.0}, {"a": 1.0}, {"a": 1.0}, {"a": 1.0}),
+        "gradnorm_loss: weights['a'] must lie in [0, inf), got -1.0",
+    ),
     (
         lambda: jaxloss.dynamic_weight_average([]),
-        "dynamic_weight_average: history must hold at least one mapping of losses, whose names the weights get",
+        "dynamic_weight_average: history must be a list of at least one mapping of losses, whose names the weights get",
     ),
     (
         lambda: jaxloss.dynamic_weight_average([{"a": 1.0}, {"a": 1.0, "b": 1.0}]),
@@ -252,7 +269,7 @@ ERRORS = [
 
 @pytest.mark.parametrize(("call", "text"), ERRORS, ids=[text[:60] for _, text in ERRORS])
 def test_errors(call, text):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises((ValueError, TypeError)) as error:
         call()
     assert str(error.value).splitlines()[0] == text
 
