@@ -529,7 +529,12 @@ CASES = [
         lambda probs, labels: np.sqrt(0.5 * ((np.sqrt(probs) - np.sqrt(labels)) ** 2).sum(-1)),
         bad=BAD_PROBS,
     ),
-    Case(jaxloss.wasserstein_distance, inputs(**PAIRS), formulas.wasserstein, bad=BAD_PROBS),
+    Case(
+        jaxloss.wasserstein_distance,
+        inputs(probs=probabilities(6), labels=lambda rng: probabilities(6)(rng)[::-1]),  # off the kinks
+        formulas.wasserstein,
+        bad=BAD_PROBS,
+    ),
     Case(
         jaxloss.wasserstein_distance,
         inputs(probs=probabilities(4, 2, axis=1), labels=probabilities(4, 2, axis=1)),
