@@ -3,7 +3,7 @@ PYTHON ?= python3
 OLDEST_JAX := $(shell sed -n 's/^dependencies = \["jax>=\(.*\)"\]/\1/p' pyproject.toml)
 RUN := .venv/bin/python -m
 
-.PHONY: demo test test-oldest lint format notebooks clean
+.PHONY: demo test test-oldest lint format docs notebooks clean
 
 demo: .venv/ready
 	.venv/bin/python notebooks/run.py notebooks/quickstart.ipynb
@@ -25,6 +25,9 @@ format: .venv/ready
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
+docs: .venv/ready
+	$(RUN) sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --quiet -c docs -d build/doctrees . build/docs
+
 notebooks: .venv/ready
 	$(RUN) jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
@@ -39,4 +42,4 @@ notebooks: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .coverage .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest build docs/api .coverage .pytest_cache .ruff_cache .hypothesis

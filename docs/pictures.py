@@ -66,6 +66,9 @@ def amount(label: float, *losses: Any, span: tuple[float, float]) -> tuple[str, 
     )
 
 
+cosine_distance = partial(jaxloss.cosine_distance, reduction="none")
+
+
 def ensemble(spread: float) -> Callable[..., Any]:
     members = spread * jnp.array([-1.5, -0.5, 0.5, 1.5])
     return lambda predictions, labels: jaxloss.ensemble_crps_loss(predictions + members, labels)
@@ -220,10 +223,7 @@ PICTURES: dict[str, tuple[str, Callable[[], Any]]] = {
         "right angle to the anchor.",
         partial(
             plot_loss,
-            partial(
-                jaxloss.triplet_margin_with_distance_loss,
-                distance=partial(jaxloss.cosine_distance, reduction="none"),
-            ),
+            {"cosine distance": partial(jaxloss.triplet_margin_with_distance_loss, distance=cosine_distance)},
             over=lambda angle: (EAST[None], jnp.array([[0.0, 1.0]]), turned(angle)[None]),
             span=TO_EAST["span"],
         ),

@@ -39,23 +39,24 @@ def plot_loss(
     Options are given with ``functools.partial``, and stand in the legend. What the number along the axis is follows
     from the name of the first loss's first argument, and from whether there is an ``axis`` of classes:
 
-    ============================  ======================================  =============================
-    ``over``                      first argument                          label
-    ============================  ======================================  =============================
-    ``"error"``                   the label plus this number              0
-    ``"prediction"``              this number                             1
-    ``"logit"``, ``"score"``      this number                             1
-    ``"probability"``             this number                             1
-    ``"distance"``                this number                             1
-    ``"logit of a class"``,       this number for the first class,        0, the first of three classes
-    ``"score of a class"``        0 for the others
-    ``"probability of a class"``  this number for the first class, the    (0.6, 0.2, 0.2)
-                                  rest in equal parts for the others, or
-                                  their logarithms for ``log_probs``
-    ============================  ======================================  =============================
+    ============================  ===========================================  =============================
+    ``over``                      first argument                               label
+    ============================  ===========================================  =============================
+    ``"error"``                   the label plus this number                   0
+    ``"prediction"``              this number                                  1
+    ``"logit"``                   this number                                  1
+    ``"score"``                   this number                                  1
+    ``"probability"``             this number                                  1
+    ``"distance"``                this number                                  1
+    ``"logit of a class"``        this number for the first class, else 0      0, the first of three classes
+    ``"score of a class"``        this number for the first class, else 0      0, the first of three classes
+    ``"probability of a class"``  this number for the first class, of the      (0.6, 0.2, 0.2)
+                                  rest equal parts for the others; or the
+                                  logarithms of these for ``log_probs``
+    ============================  ===========================================  =============================
 
     Args:
-      losses: functions, or mappings from names for the legend to functions. Those of `jaxloss`, or any that take
+      losses: functions, or mappings from names for the legend to functions. Those of this package, or any that take
         predictions and labels and return a number.
       over: one of the strings above, or a function from a number to the arguments, which shows any loss over anything;
         the axis is then named after the function's own argument.
@@ -192,8 +193,12 @@ _OVER = {
 def _name(loss: Loss) -> str:
     if not isinstance(loss, functools.partial):
         return getattr(loss, "__name__", type(loss).__name__)
-    options = [*map(str, loss.args), *(f"{name}={value}" for name, value in loss.keywords.items())]
+    options = [*map(_shown, loss.args), *(f"{name}={_shown(value)}" for name, value in loss.keywords.items())]
     return f"{_name(loss.func)}({', '.join(options)})"
+
+
+def _shown(value: Any) -> str:
+    return _name(value) if callable(value) else str(value)
 
 
 def _first_parameter(f: Callable[..., Any]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import jax.numpy as jnp
 import matplotlib
@@ -15,6 +17,11 @@ import pytest
 
 import jaxloss
 from jaxloss.plotting import plot_landscape, plot_loss
+
+from .test_docs import LOSSES, PUBLIC
+
+
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +156,9 @@ def test_names_in_the_legend():
     assert names(axes) == ["half", "whole", "Squared"]
     check(axes, 0, lambda e: e**2 / 2, lambda e: e)
     assert names(plot_loss(turned, over=lambda y: (y,))) == ["mse_loss(1.0)"]
+    far = functools.partial(jaxloss.triplet_margin_with_distance_loss, distance=jaxloss.l1_loss, margin=2.0)
+    apart = lambda gap: (jnp.zeros(1), jnp.zeros(1), jnp.stack([gap]))  # noqa: E731
+    assert names(plot_loss(far, over=apart)) == ["triplet_margin_with_distance_loss(distance=l1_loss, margin=2.0)"]
 
 
 def test_draws_into_axes_that_are_there():
@@ -193,3 +203,10 @@ def test_without_matplotlib(monkeypatch):
     monkeypatch.delitem(sys.modules, "jaxloss.plotting")
     with pytest.raises(ImportError, match=r"jaxloss\.plotting needs matplotlib: pip install jaxloss\[plotting\]"):
         importlib.import_module("jaxloss.plotting")
+
+
+def test_every_public_name_has_a_picture_or_a_reason_why_not():
+    site = runpy.run_path(str(DOCS / "pictures.py"))
+    pictures, without = site["PICTURES"], site["WITHOUT"]
+    assert sorted([*pictures, *without]) == sorted(PUBLIC)
+    assert not {*LOSSES} - {*pictures}
