@@ -5,7 +5,7 @@ RUN := .venv/bin/python -m
 # Compiles in half the time what has no need of XLA's optimisations.
 FAST := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 
-.PHONY: demo test test-oldest lint format notebooks clean
+.PHONY: demo test test-oldest lint format docs notebooks clean
 
 demo: .venv/ready
 	.venv/bin/python notebooks/run.py notebooks/quickstart.ipynb
@@ -28,6 +28,9 @@ format: .venv/ready
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
+docs: .venv/ready
+	$(RUN) sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --quiet -c docs -d build/doctrees . build/docs
+
 notebooks: .venv/ready
 	$(RUN) jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
@@ -42,4 +45,4 @@ notebooks: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .coverage .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest build docs/api .coverage .pytest_cache .ruff_cache .hypothesis

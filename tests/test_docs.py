@@ -6,31 +6,41 @@ import dataclasses
 import doctest
 import inspect
 import math
+import operator
 import re
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 import optax
 import pytest
 
 import jaxloss
+import jaxloss.plotting
 
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
 pages = pytest.mark.parametrize("page", PAGES)
+
+
+def public(name: str) -> Any:
+    return operator.attrgetter(name)(jaxloss)
+
+
 PUBLIC = [
     name
     for name, value in vars(jaxloss).items()
     if not name.startswith("_") and getattr(value, "__module__", "").startswith("jaxloss.")
 ]
-FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(jaxloss, name))]
+PUBLIC += [f"plotting.{name}" for name in jaxloss.plotting.__all__]
+FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(public(name))]
 SHARED = ["weights", "mask", "reduction", "axis_name"]
-LOSSES = [n for n in FUNCTIONS if n != "reduce" and {*SHARED} <= {*inspect.signature(getattr(jaxloss, n)).parameters}]
-CLASSES = [name for name in PUBLIC if inspect.isclass(getattr(jaxloss, name))]
+LOSSES = [n for n in FUNCTIONS if n != "reduce" and {*SHARED} <= {*inspect.signature(public(n)).parameters}]
+CLASSES = [name for name in PUBLIC if inspect.isclass(public(name))]
 
 # JAX as it comes; and errors without its note on hidden frames, which doctest would take for the message.
 READERS_CONFIG = {
@@ -50,6 +60,7 @@ def readers_config():
     yield
     for name, value in before.items():
         jax.config.update(name, value)
+    plt.close("all")
 
 
 class Checker(doctest.OutputChecker):
@@ -93,7 +104,7 @@ def test_only_last_digits_may_differ(want: str, got: str, same: bool):
 def test_examples(name: str):
     names = {"jax": jax, "jnp": jnp, "np": np, "jaxloss": jaxloss}
     # Without the module: the decorator of the losses makes their code look as if it were defined elsewhere.
-    found: Any = doctest.DocTestFinder().find(getattr(jaxloss, name), name, module=False, globs=names)
+    found: Any = doctest.DocTestFinder().find(public(name), name, module=False, globs=names)
     assert sum(map(run, found)) > 0, f"{name} has no example"
 
 
@@ -106,14 +117,14 @@ def section(doc: str, title: str) -> str:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_docstrings_begin_with_one_line(name: str):
-    first, *rest = inspect.cleandoc(getattr(jaxloss, name).__doc__).splitlines()
+    first, *rest = inspect.cleandoc(public(name).__doc__).splitlines()
     assert re.fullmatch(r"[A-Z].*\.", first)
     assert rest[0] == ""
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_docstrings_of_functions(name: str):
-    function = getattr(jaxloss, name)
+    function = public(name)
     doc = inspect.cleandoc(function.__doc__)
     described = re.findall(r"^  (\w+): ", section(doc, "Args"), re.MULTILINE)
     assert described == [p for p in inspect.signature(function).parameters if name not in LOSSES or p not in SHARED]
@@ -123,7 +134,7 @@ def test_docstrings_of_functions(name: str):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_docstrings_of_losses(name: str):
-    doc = inspect.cleandoc(getattr(jaxloss, name).__doc__)
+    doc = inspect.cleandoc(public(name).__doc__)
     paragraphs = doc.split("\n\n")
     assert "``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`." in paragraphs
     assert re.search(r"^\.\. math::\n  \S", doc, re.MULTILINE)
@@ -133,7 +144,7 @@ def test_docstrings_of_losses(name: str):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_docstrings_of_classes(name: str):
-    cls = getattr(jaxloss, name)
+    cls = public(name)
     doc = inspect.cleandoc(cls.__doc__)
     described = re.findall(r"^  (\w+): ", section(doc, "Attributes"), re.MULTILINE)
     assert described == [field.name for field in dataclasses.fields(cls)]
