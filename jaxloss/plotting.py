@@ -190,7 +190,7 @@ _OVER = {
 }
 
 
-def _name(loss: Loss) -> str:
+def _name(loss: Callable[..., Any]) -> str:
     if not isinstance(loss, functools.partial):
         return getattr(loss, "__name__", type(loss).__name__)
     options = [*map(_shown, loss.args), *(f"{name}={_shown(value)}" for name, value in loss.keywords.items())]
