@@ -271,4 +271,8 @@ WITHOUT = {
     "Total": "is two sums",
     "checked": "returns a function",
     "class_balanced_weights": "returns weights, not a loss",
+    "dynamic_weight_average": "returns weights, not a loss",
+    "combine": "is a sum",
+    "uncertainty_weighting": "is a sum with weights",
+    "gradnorm_loss": "takes mappings, of which no one number tells",
 }

@@ -49,7 +49,8 @@ def bi_tempered_logistic_loss(
 
     Choose it when labels are wrong: ``t1`` below 1 bounds the loss by :math:`1 / (1 - t_1)`, against labels that are
     far off; ``t2`` above 1 gives the softmax heavy tails, against wrong labels near the boundary. It has no noise
-    model. A label that the model finds impossible pulls with a gradient that goes to 0 if ``t1`` is below ``t2``.
+    model. A label that the model finds impossible pulls on its own logit with a gradient that goes to 0 if ``t1`` is
+    below ``t2``.
 
     Args:
       logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``.

@@ -85,7 +85,8 @@ def ensemble_crps_loss(
 
     Choose it to train a generator of scenarios, as in weather forecasting: the first term draws the members to the
     label, the second keeps them apart. It has no noise model; it is minimal when the members are drawn from the
-    distribution of the labels. An outlier pulls on each member with :math:`1 / m`, however far it lies.
+    distribution of the labels. An outlier pulls on the members with 1 together, and on none with more than
+    :math:`(2 m - 1) / m^2`, however far it lies.
 
     Args:
       predictions: the members, floating point, any shape with ``axis``.

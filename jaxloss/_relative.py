@@ -167,10 +167,9 @@ def relative_l2_loss(
 
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
-    Choose it for fields of very different size, as neural operators do: every example counts alike. Its noise model is
-    a spherical Laplace distribution per example, with a scale in proportion to the label's norm. The gradient of an
-    example is a vector of length :math:`1 / \lVert y \rVert`, however far off the prediction is, so an outlying example
-    pulls no harder than others of its norm. At zero error the gradient is 0.
+    Choose it for fields of very different size, as neural operators do: every example counts alike. It has no noise
+    model. The gradient of an example is a vector of length :math:`1 / \lVert y \rVert`, however far off the prediction
+    is, so an outlying example pulls no harder than others of its norm. At zero error the gradient is 0.
 
     Args:
       predictions: floating point, any shape with ``axis``.
