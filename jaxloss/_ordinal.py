@@ -37,9 +37,9 @@ def coral_loss(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it for ratings, stages and ages: a prediction that is off by three costs more than one that is off by one.
-    Each threshold is a yes-or-no question of its own, whose noise model is the Bernoulli distribution. The answers of an
-    example don't contradict each other if its logits differ by a bias only, as in CORAL: ``score[..., None] + biases``.
-    A wrong label pulls with 1 at most at each threshold between it and the right one.
+    Each threshold is a yes-or-no question of its own, whose noise model is the Bernoulli distribution. The answers
+    of an example agree if its logits differ by a bias only, as in CORAL: ``score[..., None] + biases``. A wrong
+    label pulls with 1 at most at each threshold between it and the right one.
 
     Args:
       logits: of lying above each threshold, ``[..., classes - 1]``, the thresholds at ``axis``.
