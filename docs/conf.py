@@ -182,7 +182,7 @@ def is_ours(literal):
     if entry is None:
         return True
     heads = next(group.findall(nodes.thead))[0]
-    return heads[entry.parent.index(entry)].astext() in ("", "jaxloss")
+    return not re.search("torch|optax|keras", heads[entry.parent.index(entry)].astext(), re.IGNORECASE)
 
 
 def setup(app):
