@@ -11,13 +11,13 @@ demo: .venv/ready
 	.venv/bin/python notebooks/run.py notebooks/quickstart.ipynb
 
 test: .venv/ready
-	$(RUN) pytest -n auto -m as_users_compile tests/test_contract.py
-	$(FAST) $(RUN) pytest -n auto -m "not as_users_compile" tests/test_contract.py
-	$(RUN) pytest -n auto --cov --cov-report=term --ignore=tests/test_contract.py
-	$(RUN) pytest -n auto --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
+	$(RUN) pytest -n auto --dist worksteal -m as_users_compile tests/test_contract.py
+	$(FAST) $(RUN) pytest -n auto --dist worksteal -m "not as_users_compile" tests/test_contract.py
+	$(RUN) pytest -n auto --dist worksteal --cov --cov-report=term --ignore=tests/test_contract.py
+	$(RUN) pytest -n auto --dist worksteal --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
 
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest -n auto --sample tests/test_contract.py -k "through or trace or mapped or pmap or shard or export or checked or second"
+	.venv-oldest/bin/python -m pytest -n auto --dist worksteal --sample tests/test_contract.py -k "through or trace or mapped or pmap or shard or export or checked or second"
 
 lint: .venv/ready
 	$(RUN) ruff format --check .

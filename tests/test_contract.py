@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import inspect
 import itertools
 import pickle
@@ -649,10 +650,24 @@ def test_weak_types_and_python_scalars(case):
 
 
 @one_case_a_loss
-def test_debug_nans_and_leak_checks(case):
+def test_debug_nans_and_leak_checks(case, no_older_objects):
     p = problem(case)
     with jax.debug_nans(True), jax.checking_leaks():
         check(jax.jit(jax.value_and_grad(lambda x: arrays(case, p.rest)(x, p.rest)))(p.x), p)
+
+
+@pytest.fixture
+def no_older_objects():
+    """For leak checks, which search all objects that the collector knows, hundreds of times: those of this test do."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def test_leak_checks_would_find_a_leak(no_older_objects):
+    kept = []
+    with jax.checking_leaks(), pytest.raises(Exception, match="Leaked"):
+        jax.jit(lambda x: kept.append(x) or x)(1.0)
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------
