@@ -8,13 +8,13 @@ derivative comes back as it is, and `spread`, whose derivatives are summed.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.sharding import AxisType
 
@@ -73,14 +73,14 @@ def total(parts: list[Array], axis_name: AxisName | None) -> list[Array]:
         return parts
     packed = jnp.stack(parts)
     for name in names(axis_name):
-        packed = lax.psum(packed, name) if _typed(name) else _total.bind(packed, name=name)
+        packed = lax.psum(packed, name) if _typed(name) else _untyped()[0].bind(packed, name=name)
     return [*packed]
 
 
 def spread(x: Array, axis_name: AxisName | None) -> Array:
     """What is the same on all devices, about to be used by each for a part of its own."""
     for name in names(axis_name):
-        x = varying(x, {name}) if _typed(name) else _spread.bind(x, name=name)
+        x = varying(x, {name}) if _typed(name) else _untyped()[1].bind(x, name=name)
     return x
 
 
@@ -104,17 +104,21 @@ def _typed(name: str) -> bool:
     return name in mapped_axes(lax.axis_index(name))
 
 
-def _linear(name: str, work: Callable[..., Array]) -> Any:
-    """A linear operation in the shape of its argument, to be given a transpose."""
-    operation: Any = Primitive(name)
-    operation.def_impl(work)
-    operation.def_abstract_eval(lambda x, **_: x)
-    mlir.register_lowering(operation, mlir.lower_fun(work, multiple_results=False))
-    batching.primitive_batchers[operation] = lambda xs, axes, **name: (operation.bind(*xs, **name), *axes)
-    return operation
+@functools.cache
+def _untyped() -> tuple[Any, Any]:
+    """`total` and `spread` over one axis where types don't tell. Made when first needed: `jax.extend` imports much."""
+    from jax.extend.core import Primitive
 
+    def linear(name: str, work: Callable[..., Array]) -> Any:
+        operation: Any = Primitive(name)
+        operation.def_impl(work)
+        operation.def_abstract_eval(lambda x, **_: x)
+        mlir.register_lowering(operation, mlir.lower_fun(work, multiple_results=False))
+        batching.primitive_batchers[operation] = lambda xs, axes, **name: (operation.bind(*xs, **name), *axes)
+        return operation
 
-_total = _linear("jaxloss_total", lambda x, name: lax.psum(x, name))
-_spread = _linear("jaxloss_spread", lambda x, name: x)
-ad.deflinear2(_total, lambda slope, _, name: [_spread.bind(slope, name=name)])
-ad.deflinear2(_spread, lambda slope, _, name: [_total.bind(slope, name=name)])
+    total = linear("jaxloss_total", lambda x, name: lax.psum(x, name))
+    spread = linear("jaxloss_spread", lambda x, name: x)
+    ad.deflinear2(total, lambda slope, _, name: [spread.bind(slope, name=name)])
+    ad.deflinear2(spread, lambda slope, _, name: [total.bind(slope, name=name)])
+    return total, spread
