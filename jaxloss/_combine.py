@@ -48,6 +48,7 @@ def combine(
 
     Raises:
       ValueError: if a name is missing or unknown, a loss or a weight isn't a scalar, or a schedule has no ``step``.
+      TypeError: if ``losses`` or ``weights`` isn't a mapping.
 
     Example:
       >>> losses = {"class": jnp.array(2.0), "box": jaxloss.Total(jnp.array(6.0), jnp.array(2.0))}

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from . import _devices
 from ._checks import array, message, nan_unless, report
 from ._jit import jit, widened
 from ._types import Array, ArrayLike, AxisName, Reduction
@@ -51,7 +52,7 @@ class Total:
     def psum(self, axis_name: AxisName) -> Total:
         """The total over all devices of the mapped axis or axes, inside ``shard_map``, ``pmap`` or ``vmap``."""
         total = self
-        for name in axis_name if isinstance(axis_name, tuple) else (axis_name,):
+        for name in _devices.names(axis_name):
             # One at a time: a psum over two names refuses a value that varies along only one of them.
             total = Total(lax.psum(total.total, name), lax.psum(total.weight, name))
         return total

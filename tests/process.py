@@ -37,22 +37,20 @@ def main(address: str, processes: int, index: int, file: str) -> None:
     kernel = jax.make_array_from_callback(KERNEL.shape, classes, lambda place: KERNEL[place])
     specs = classes.spec, *(rows.spec,) * 3
 
-    def inside(*arguments):
-        value, slope = jax.value_and_grad(by_names)(*arguments)
-        return value, slope
+    step = jax.value_and_grad(by_names)
 
     def legacy(*arguments):
-        value, slope = jax.value_and_grad(by_names)(*arguments)
+        value, slope = step(*arguments)
         return value, lax.pmean(slope, "data")
 
     steps = {
         "jit": jax.value_and_grad(by_sharding),
-        "shard_map": jax.shard_map(inside, mesh=mesh, in_specs=specs, out_specs=(P(), specs[0])),
+        "shard_map": jax.shard_map(step, mesh=mesh, in_specs=specs, out_specs=(P(), specs[0])),
         "check_vma=False": jax.shard_map(legacy, mesh=mesh, in_specs=specs, out_specs=(P(), specs[0]), check_vma=False),
     }
     found = {}
-    for name, step in steps.items():
-        value, slope = jax.jit(step, out_shardings=NamedSharding(mesh, P()))(kernel, *batch)
+    for name, way in steps.items():
+        value, slope = jax.jit(way, out_shardings=NamedSharding(mesh, P()))(kernel, *batch)
         found[f"{name} value"], found[f"{name} slope"] = map(np.asarray, (value, slope))
     np.savez(file, processes=jax.process_count(), devices=jax.device_count(), **found)
 
