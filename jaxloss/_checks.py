@@ -49,7 +49,9 @@ def message(text: str) -> str:
 def array(name: str, x: Any) -> Array:
     """`x` as an array of numbers, or an error that says what to pass."""
     if not hasattr(x, "dtype") and not isinstance(x, (bool, int, float)):
-        raise TypeError(message(f"{name} must be an array, got a {type(x).__name__}; jnp.asarray makes one of lists"))
+        hint = "; jnp.asarray makes one of lists" if isinstance(x, (list, tuple)) else ""
+        kind = "None" if x is None else f"a {type(x).__name__}"
+        raise TypeError(message(f"{name} must be an array, got {kind}{hint}"))
     x = jnp.asarray(x)
     if not (x.dtype == jnp.bool_ or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
         raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
@@ -83,6 +85,17 @@ def nan_unless(fits: Array, dtype: Any) -> Array:
     return jnp.where(fits, jnp.zeros((), dtype), jnp.nan)
 
 
+def nan_with_any(x: Array, axes: int | tuple[int, ...]) -> Array:
+    """NaN for each row that holds one, else 0: comparisons and, on CPUs, XLA's maximum lose it."""
+    return nan_unless(~jnp.any(jnp.isnan(x), axes, keepdims=True), x.dtype)
+
+
+def nan_where(bad: Array, x: Array) -> Array:
+    """`x`, or NaN, which is made of `x`: of one that is a constant of the program XLA's exp for CPUs is anything."""
+    constant = lax.stop_gradient(x)
+    return jnp.where(bad, (constant - constant) * jnp.inf, x)
+
+
 def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:
     """The first bad value and its index, axis by axis: no ravel or argmax, which a sharded axis refuses."""
     index = {}
@@ -106,7 +119,7 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
     (strings, functions, Python numbers) is taken as constant and compiled for. Keep what ``checked`` returns: each new
     one compiles anew. Objects are rebuilt from their leaves: a stateful model or optimizer (Flax NNX) gives the right
     loss and errors, but it is a copy that is updated. Under ``vmap`` and ``shard_map`` the index is that within one
-    example or shard.
+    example or shard; which shard, a message from ``shard_map`` says first.
 
     Args:
       f: a function of pytrees, such as a loss, ``jax.value_and_grad(loss)`` or a jitted training step.

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from . import _devices, _inputs
 from ._checks import array, message, nan_unless, real, report
 from ._derivatives import at_least, quotient, times, with_partials
+from ._elementary import exp_minus_abs, log1p_unit, softplus
 from ._jit import jit
 from ._reduction import fit, live, reduce
 from ._softmax import smoothed_nll
-from ._special import sigmoid, softplus
 from ._types import Array, ArrayLike, AxisName, NonNegative, NonNegatives, Proportion, Reduction
 
 
@@ -315,13 +315,20 @@ def _binary_cross_entropy(p: Array, y: Array, least: Array) -> Array:
     return y * -_log(p, least) + (1 - y) * -_log_not(p, least)
 
 
-@with_partials(
-    lambda z, y, w: (1 - y) * sigmoid(z) - w * y * sigmoid(-z),
-    lambda z, y, w: w * softplus(-z) - softplus(z),
-    lambda z, y, w: times(y, softplus(-z)),
-)
+def shares(z: Array, negative: Array, positive: Array) -> tuple[Array, Array, Array, Array]:
+    """The sign of a logit; the shares that the logit speaks against and for; ``exp(-abs(z))``."""
+    up = z >= 0
+    sign = jnp.where(up, 1, -1)
+    return sign, jnp.where(up, negative, positive), jnp.where(up, positive, negative), exp_minus_abs(z)
+
+
+def binary_slope(z: Array, y: Array, w: Array) -> Array:
+    sign, wrong, right, e = shares(z, 1 - y, w * y)
+    return sign * (wrong - right * e) / (1 + e)
+
+
+@with_partials(binary_slope, lambda z, y, w: w * softplus(-z) - softplus(z), lambda z, y, w: times(y, softplus(-z)))
 def binary_nll(z: Array, y: Array, w: Array) -> Array:
     """Nothing here is subtracted, so a confident loss keeps its relative accuracy."""
-    negative, positive = 1 - y, w * y
-    far = times(negative, jnp.maximum(z, 0)) + times(positive, jnp.maximum(-z, 0))
-    return far + (negative + positive) * jnp.log1p(jnp.exp(-jnp.abs(z)))
+    _, wrong, right, e = shares(z, 1 - y, w * y)
+    return times(wrong, jnp.abs(z)) + (wrong + right) * log1p_unit(e)

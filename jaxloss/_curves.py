@@ -70,7 +70,7 @@ def _expected_rule(
     changes = [jnp.zeros_like(top), jnp.zeros_like(top)]
     if not isinstance(d_z, SymbolicZero):
         held = lax.stop_gradient(top), times(labels, slopes)
-        _, changes = jax.jvp(lambda z: soft_nll(z, *held, axis), (z,), (d_z,))
+        changes = [*jax.jvp(lambda z: soft_nll(z, *held, axis), (z,), (d_z,))[1]]
     if not isinstance(d_labels, SymbolicZero):
         changes[0] += jnp.sum(finite_at_zero(labels, costs) * d_labels, axis, keepdims=True)
 

@@ -62,10 +62,11 @@ absolute = differentiable(jnp.abs, (jnp.sign,))  # jnp.abs has slope 1 at its ki
 
 def above_zero(x: Array) -> Array:
     """1 above 0, else 0; NaN for NaN."""
-    return jnp.sign(jnp.maximum(x, 0))
+    return jnp.where(x <= 0, 0, jnp.sign(x))
 
 
-positive = differentiable(lambda x: jnp.maximum(x, 0), (above_zero,))  # jnp.maximum has slope 1/2 at its kink
+# Not jnp.maximum: it has slope 1/2 at its kink, and in front of a sum XLA's for CPUs may lose a NaN.
+positive = differentiable(lambda x: jnp.where(x <= 0, 0, x), (above_zero,))
 
 
 @with_partials(lambda a, b: jnp.ones_like(a), lambda a, b: -jnp.ones_like(b))

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from . import _inputs, _norm
@@ -157,10 +158,8 @@ def wasserstein_distance(
     place = _inputs.class_axis(axis, "probs", _inputs.floating("probs", probs))
     probs, labels, axes = _from_probs(mask, place, probs, labels)
     moved = absolute(jnp.cumsum(_inputs.whole(probs - labels, place), place))
-    moved = jax.lax.slice_in_dim(moved, 0, probs.shape[place] - 1, axis=place)
-    if positions is not None:
-        moved = moved * _inputs.along(_gaps(positions, probs, place), probs.ndim, place)
-    return reduce(jnp.sum(moved, axes), weights, mask, reduction=reduction, axis_name=axis_name)
+    gaps = _inputs.along(_gaps(positions, probs, place), probs.ndim, place)
+    return reduce(jnp.sum(moved * gaps, axes), weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 def _from_probs(
@@ -169,14 +168,18 @@ def _from_probs(
     return distributions(mask, axis, ("[0, 1]", "[0, 1]"), probs=probs, labels=labels)
 
 
-def _gaps(positions: ArrayLike, probs: Array, axis: int) -> Array:
-    x, count = array("positions", positions).astype(probs.dtype), probs.shape[axis]
+def _gaps(positions: ArrayLike | None, probs: Array, axis: int) -> Array:
+    """From each class to the next; 0 from the last one, so that its NaN stays NaN."""
+    count = probs.shape[axis]
+    if positions is None:
+        return (lax.iota(jnp.int32, count) < count - 1).astype(probs.dtype)
+    x = array("positions", positions).astype(probs.dtype)
     if x.shape != (count,):
         raise ValueError(message(f"positions must have shape ({count},), one for each class, got shape {x.shape}"))
-    gaps = jnp.diff(x)
-    fits = jnp.isfinite(x) & jnp.concatenate([jnp.ones(1, bool), ~(gaps < 0)])
+    steps = jnp.diff(x, prepend=x[:1])
+    fits = jnp.isfinite(x) & ~(steps < 0)
     report("positions", x, fits, "be finite and in ascending order")
-    return gaps + nan_unless(jnp.all(fits), x.dtype)
+    return jnp.roll(steps, -1) + nan_unless(jnp.all(fits), x.dtype)
 
 
 def _root_slope(p: Array, y: Array) -> Array:

@@ -8,9 +8,10 @@ from jax import lax
 from . import _inputs
 from ._checks import nan_unless, report, within
 from ._derivatives import quotient, times, with_partials
+from ._elementary import horner
 from ._jit import jit
 from ._reduction import reduce
-from ._special import exp_remainder, horner
+from ._special import exp_remainder
 from ._types import Array, ArrayLike, Axes, AxisName, Proportion, Reduction
 
 
@@ -277,9 +278,9 @@ def _reverse_kl(log_p: Array, y: Array) -> Array:
 
 
 def excess(p: Array, y: Array, d: Array) -> Array:
-    """``p - y - y * d`` for `d`, the logarithm of p / y: at least 0. For y = 0 it is `p`."""
+    """``p - y - y * d`` for `d`, the logarithm of p / y: at least 0. For y = 0 it is `p`, and infinite where `p` is."""
     near = y * exp_remainder(jnp.minimum(d, 1))
-    return jnp.where(y == 0, p, jnp.where(d < 1, near, p - y * (1 + d)))
+    return jnp.where((y == 0) | (p == jnp.inf), p, jnp.where(d < 1, near, p - y * (1 + d)))
 
 
 def gain(p: Array, y: Array, d: Array) -> Array:

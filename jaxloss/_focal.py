@@ -5,10 +5,11 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from . import _inputs
+from ._classification import binary_nll, binary_slope, shares
 from ._derivatives import quotient, squarable, times, with_partials
+from ._elementary import log1p_unit, power, sigmoid, softplus
 from ._jit import jit
 from ._reduction import reduce
-from ._special import sigmoid, softplus
 from ._types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
 
 
@@ -113,30 +114,49 @@ def asymmetric_loss(
     """
     logits, labels = _inputs.elementwise(mask, logits=logits, labels=labels)
     labels = _inputs.valid("labels", labels, "[0, 1]")
-    positive = _focal(logits, jnp.ones_like(logits), gamma_positive)
-    negative = _clipped_focal(logits, gamma_negative, clip)
-    losses = times(labels, positive) + times(1 - labels, negative)
+    losses = _asymmetric(logits, labels, gamma_positive, gamma_negative, clip)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def _shares(z: Array, y: Array) -> tuple[Array, Array, Array]:
-    """The miss is ``(small * e + large) / (1 + e)`` with e = exp(-abs(z)): the three."""
-    return jnp.where(z >= 0, y, 1 - y), jnp.where(z >= 0, 1 - y, y), jnp.exp(jnp.where(z >= 0, -z, z))
+def _numerator(z: Array, y: Array) -> tuple[Array, Array, Array]:
+    """The miss is ``(right * e + wrong) / (1 + e)``: where nothing is wrong, the numerator (there 1 for e), and e."""
+    _, wrong, right, e = shares(z, 1 - y, y)
+    return wrong == 0, jnp.where(wrong == 0, 1, right * e + wrong), e
 
 
+def _miss_bend(z: Array, y: Array) -> Array:
+    sign, wrong, right, e = shares(z, 1 - y, y)
+    sure, numerator, _ = _numerator(z, y)
+    change = quotient(quotient(e * (right * jnp.square(e) - wrong), numerator), numerator)
+    return sign * (1 - 2 * y) * jnp.where(sure, e, change) / jnp.square(1 + e)
+
+
+def _miss_bend_by_label(z: Array, y: Array) -> Array:
+    sure, numerator, e = _numerator(z, y)
+    return -jnp.where(sure, _finite_reciprocal(e), quotient(quotient(e, numerator), numerator))
+
+
+@with_partials(_miss_bend, _miss_bend_by_label)
 def _miss_slope(z: Array, y: Array) -> Array:
     """The derivative of `_log_miss` in `z`."""
-    small, large, e = _shares(z, y)
-    sure = large == 0
-    ratio = jnp.where(sure, 1, quotient(e, jnp.where(sure, 1, small * e + large)))
-    return (1 - 2 * y) * ratio / (1 + e)
+    sure, numerator, e = _numerator(z, y)
+    return (1 - 2 * y) * quotient(jnp.where(sure, 1, e), numerator) / (1 + e)
 
 
-@with_partials(_miss_slope)
+def _miss_by_label(z: Array, y: Array) -> Array:
+    sure, numerator, e = _numerator(z, y)
+    return jnp.where(z < 0, 1, -1) * (1 - e) * _finite_reciprocal(jnp.where(sure, e, numerator))
+
+
+def _finite_reciprocal(x: Array) -> Array:
+    return 1 / jnp.maximum(x, jnp.finfo(x.dtype).tiny)
+
+
+@with_partials(_miss_slope, _miss_by_label)
 def _log_miss(z: Array, y: Array) -> Array:
     """``log(y * sigmoid(-z) + (1 - y) * sigmoid(z))``."""
-    small, large, e = _shares(z, y)
-    return jnp.where(large == 0, -jnp.abs(z), jnp.log(jnp.where(large == 0, 1, small * e + large))) - jnp.log1p(e)
+    sure, numerator, e = _numerator(z, y)
+    return jnp.where(sure, -jnp.abs(z), jnp.log(numerator)) - log1p_unit(e)
 
 
 def _power(z: Array, y: Array, gamma: Array) -> Array:
@@ -144,11 +164,11 @@ def _power(z: Array, y: Array, gamma: Array) -> Array:
 
 
 def _nll(z: Array, y: Array) -> Array:
-    return times(y, softplus(-z)) + times(1 - y, softplus(z))
+    return binary_nll(z, y, jnp.ones((), z.dtype))
 
 
 def _focal_slope(z: Array, y: Array, gamma: Array) -> Array:
-    nll = times(1 - y, sigmoid(z)) - times(y, sigmoid(-z))
+    nll = binary_slope(z, y, jnp.ones((), z.dtype))
     return _power(z, y, gamma) * (times(gamma * _miss_slope(z, y), _nll(z, y)) + nll)
 
 
@@ -180,8 +200,8 @@ def _clipped(z: Array, clip: Array) -> tuple[Array, Array, Array, Array]:
 def _clipped_by_q(z: Array, gamma: Array, clip: Array) -> tuple[Array, Array]:
     """The two terms of the derivative in q, the second but for 1 / (1 - q)."""
     q, _, ratio, _ = _clipped(z, clip)
-    power = jnp.where(q > 0, jnp.where(q > 0, q, 1) ** gamma, 0)
-    return gamma * power * ratio, power
+    raised = jnp.where(q > 0, power(jnp.where(q > 0, q, 1), gamma), 0)
+    return gamma * raised * ratio, raised
 
 
 def _clipped_slope(z: Array, gamma: Array, clip: Array) -> Array:
@@ -194,7 +214,7 @@ def _clipped_slope(z: Array, gamma: Array, clip: Array) -> Array:
 
 def _clipped_by_gamma(z: Array, gamma: Array, clip: Array) -> Array:
     q, log, _, log_q = _clipped(squarable(z), clip)
-    return times(q**gamma * log, log_q)
+    return times(power(q, gamma) * log, log_q)
 
 
 def _clipped_by_clip(z: Array, gamma: Array, clip: Array) -> Array:
@@ -205,4 +225,16 @@ def _clipped_by_clip(z: Array, gamma: Array, clip: Array) -> Array:
 @with_partials(_clipped_slope, _clipped_by_gamma, _clipped_by_clip)
 def _clipped_focal(z: Array, gamma: Array, clip: Array) -> Array:
     q, log, _, _ = _clipped(z, clip)
-    return q**gamma * log
+    return power(q, gamma) * log
+
+
+# One function, so that XLA goes through memory once for the loss and once for its slope.
+@with_partials(
+    lambda z, y, g, h, clip: times(y, _focal_slope(z, jnp.ones_like(z), g)) + times(1 - y, _clipped_slope(z, h, clip)),
+    lambda z, y, g, h, clip: _focal(z, jnp.ones_like(z), g) - _clipped_focal(z, h, clip),
+    lambda z, y, g, h, clip: times(y, _focal_by_gamma(z, jnp.ones_like(z), g)),
+    lambda z, y, g, h, clip: times(1 - y, _clipped_by_gamma(z, h, clip)),
+    lambda z, y, g, h, clip: times(1 - y, _clipped_by_clip(z, h, clip)),
+)
+def _asymmetric(z: Array, y: Array, positive: Array, negative: Array, clip: Array) -> Array:
+    return times(y, _focal(z, jnp.ones_like(z), positive)) + times(1 - y, _clipped_focal(z, negative, clip))

@@ -106,7 +106,11 @@ def _barron_by_alpha(x: Array, alpha: Array) -> Array:
     far = jnp.abs(alpha - 2) >= 0.5
     t = jnp.where(far, alpha / width * log, 0)
     whole = 2 * log / width
-    away = side * (jnp.exp(t) * cauchy_by_b(x, width) - 0.5 * whole * whole * exprel_slope(t))
+    by_width, large = cauchy_by_b(x, width), jnp.maximum(t, 30)
+    # Where the exponential is all of exprel_slope it is taken out, lest infinity be subtracted from infinity.
+    apart = by_width - 0.5 * jnp.square(whole / large) * (large - 1)
+    near_t = jnp.exp(jnp.minimum(t, 30)) * by_width - 0.5 * whole * whole * exprel_slope(jnp.minimum(t, 30))
+    away = side * jnp.where(t > 30, jnp.exp(t) * apart, near_t)
     square = x * power * x
     near = (width * power + square) * log / width - 0.5 * square - value + side * jnp.expm1(side * log)
     slope = jnp.where(far, away, near / jnp.where(far, 1, alpha))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from . import _inputs
 from ._checks import message, nan_unless, report
-from ._derivatives import quotient, with_partials
+from ._derivatives import quotient, times, with_partials
 from ._jit import jit
 from ._reduction import reduce
 from ._special import (
@@ -258,7 +258,8 @@ def tweedie_deviance_loss(
 
 @with_partials(lambda z, y: jnp.exp(z) - y, lambda z, y: -z)
 def _poisson_nll(z: Array, y: Array) -> Array:
-    return jnp.where(z == jnp.inf, jnp.inf, jnp.exp(z) - jnp.where(y == 0, 0, y * z))
+    rate = jnp.exp(z)
+    return jnp.where(rate == jnp.inf, jnp.inf, rate - jnp.where(y == 0, 0, y * z))
 
 
 def _negative_binomial_by_dispersion(p: Array, y: Array, a: Array) -> Array:
@@ -334,9 +335,9 @@ def _tweedie(p: Array, y: Array, power: Array) -> Array:
         factorial *= n
         total += partial * terms / factorial
         partial, terms = 1 + b * partial, terms * x
-    series = 2 * p**b * x * x * total
+    series = 2 * times(x * x * total, p**b)
     by_p = (y < p) == (b > 0)  # scaled by the one whose power is the larger
-    own = jnp.exp(log) * _box_cox(a, log) - _box_cox(b, log)
+    own = times(jnp.exp(log), _box_cox(a, log)) - _box_cox(b, log)
     direct = 2 * jnp.where(by_p, p, y) ** b * jnp.where(by_p, own, _box_cox(b, -log) - _box_cox(a, -log))
     first, second, _ = _tweedie_edge(p, y, power)
     general = jnp.where(y > 0, jnp.where(near, series, direct), first + second)

@@ -49,7 +49,7 @@ def parameter(
 ) -> Array:
     """An option of one number, or of one for each element: fits `like` axis by axis, and must lie in `interval`."""
     x = fit(name, x, like.shape, f"the {of}").astype(like.dtype)
-    if mask is not None and x.shape:
+    if mask is not None and x.ndim == like.ndim:
         x = jnp.where(live(mask, like.shape), x, 0.5)  # which lies in every interval
     return valid(name, x, interval)
 

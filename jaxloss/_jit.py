@@ -48,47 +48,73 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
 
     compiled = jax.jit(traced, static_argnames=static, inline=True)
 
+    names = tuple(signature.parameters)
+
     @functools.wraps(f)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        with calling(f.__name__):
-            for name, value in (*zip(signature.parameters, args), *kwargs.items()):
-                if name in static:
-                    _hashable(name, value)
-                elif isinstance(value, str):
-                    raise TypeError(message(f"{name} must be an array, got {value!r}; options are passed by keyword"))
-                elif name in kinds and isinstance(value, _NUMBERS):
-                    interval = kinds[name].interval
-                    seen = name in numbers or np.ndim(value) == 0  # of many, some may be masked
-                    if seen and not np.all(within(value, interval)):
-                        raise ValueError(message(f"{name} must lie in {interval}, got {value}"))
-                    if name in numbers and not np.all(
-                        within(_rounded(value, args[0] if args else kwargs.get(first)), interval)
-                    ):
-                        hint = "rounded to the dtype of the loss it does not"
-                        raise ValueError(message(f"{name} must lie in {interval}, got {value}; {hint}"))
+        # All that an eager call costs beyond its dispatch: whose name a message gets is looked up once there is one.
+        for name, value in (*zip(names, args), *kwargs.items()):
+            if name in static:
+                error, says = TypeError, _unhashable(name, value)
+            elif isinstance(value, str):
+                error, says = TypeError, f"{name} must be an array, got {value!r}; options are passed by keyword"
+            elif name in kinds and isinstance(value, _NUMBERS):
+                error, says = ValueError, _outside(name, value, kinds[name], args[0] if args else kwargs.get(first))
+            else:
+                continue
+            if says:
+                with calling(f.__name__):
+                    raise error(message(says))
         try:
             return (traced if inside_call() else compiled)(*args, **kwargs)
         except TypeError:
             with calling(f.__name__):
-                _bind(signature, args, kwargs)
+                for name, value in _bind(signature, args, kwargs).items():
+                    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in _NOT_NUMBERS:
+                        raise TypeError(message(f"{name} must hold real numbers, got {value.dtype}")) from None
+                    if name not in static and value is not None:
+                        array(name, value)
             raise
 
     return wrapper
 
 
 _NUMBERS = (int, float, np.generic, np.ndarray)
+_NOT_NUMBERS = "OSUMm"
 
 
 def widened(x: Any) -> Any:
     """The dtype to compute in: at least float32, float64 where `x` is."""
-    dtype = getattr(x, "dtype", jnp.float32)
+    return _wide(getattr(x, "dtype", jnp.float32))
+
+
+@functools.cache
+def _wide(dtype: Any) -> Any:
     return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
 
 
-def _rounded(value: Any, lead: Any) -> Any:
-    """`value` as it reaches the loss."""
-    with np.errstate(over="ignore"):
-        return np.asarray(value, widened(lead))
+def _outside(name: str, value: Any, kind: Number | Parameter, lead: Any) -> str:
+    """What is wrong with a number of Python's or NumPy's, as it is given or as it reaches the loss; or nothing."""
+    plain = type(value) in (int, float)
+    if getattr(value, "dtype", np.dtype(float)).kind in _NOT_NUMBERS:  # which gets an error of its own
+        return ""
+    if isinstance(kind, Parameter) and not plain and np.ndim(value):  # of many, some may be masked
+        return ""
+    fits = _fits if plain else _fits.__wrapped__
+    if not fits(value, kind.interval):
+        return f"{name} must lie in {kind.interval}, got {value}"
+    if isinstance(kind, Number) and not fits(value, kind.interval, widened(lead)):
+        return f"{name} must lie in {kind.interval}, got {value}; rounded to the dtype of the loss it does not"
+    return ""
+
+
+@functools.lru_cache  # Python's numbers come back at every step, and NumPy takes longer over one than the dispatch
+def _fits(value: Any, interval: str, dtype: Any = None) -> bool:
+    """Whether a number lies in an interval, once rounded to `dtype`."""
+    if dtype is not None:
+        with np.errstate(over="ignore"):
+            value = np.asarray(value, dtype)
+    return bool(np.all(within(value, interval)))
 
 
 def _option(name: str, value: Any, number: Number, dtype: Any) -> Array:
@@ -100,18 +126,19 @@ def _option(name: str, value: Any, number: Number, dtype: Any) -> Array:
     return value + nan_unless(fits, dtype)
 
 
-def _hashable(name: str, value: Any) -> None:
+def _unhashable(name: str, value: Any) -> str:
     try:
         hash(value)
     except TypeError:
         kind = "an array" if isinstance(value, Array) else f"a {type(value).__name__}"
-        raise TypeError(message(f"{name} must be a plain value or a tuple of them, got {kind}")) from None
+        return f"{name} must be a plain value or a tuple of them, got {kind}"
+    return ""
 
 
-def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> None:
-    """Python's own errors of a wrong call, which `jax.jit` raises without the function's name."""
+def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments by name, or Python's own errors of a wrong call, which `jax.jit` raises without the function's."""
     try:
-        signature.bind(*args, **kwargs)
+        return signature.bind(*args, **kwargs).arguments
     except TypeError as error:
         raise TypeError(message(str(error))) from None
 

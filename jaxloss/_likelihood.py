@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import _inputs
+from ._checks import nan_where
 from ._derivatives import absolute, at_least, quotient, with_partials
 from ._jit import jit
 from ._reduction import reduce
@@ -250,7 +251,7 @@ def _gaussian_nll(e: Array, v: Array) -> Array:
 
 @jax.custom_jvp
 def _mixture_nll(logits: Array, errors: Array, scales: Array) -> Array:
-    return jax.nn.logsumexp(logits, -1) - jax.nn.logsumexp(logits + _component(errors, scales), -1)
+    return jax.nn.logsumexp(logits, -1) - jax.nn.logsumexp(_weighed(logits, errors, scales), -1)
 
 
 @_mixture_nll.defjvp
@@ -258,7 +259,7 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     """A component without a share comes first, so that 0 meets no infinite slope."""
     logits, errors, scales = primals
     d_logits, d_errors, d_scales = tangents
-    shares = jax.nn.softmax(logits + _component(errors, scales), -1)
+    shares = jax.nn.softmax(_weighed(logits, errors, scales), -1)
     largest = jnp.finfo(errors.dtype).max
     z = jnp.clip(quotient(errors, scales), -largest, largest)
     pull = quotient(shares * z, scales)
@@ -267,7 +268,9 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     return _mixture_nll(*primals), jnp.sum(slopes, -1)
 
 
-def _component(errors: Array, scales: Array) -> Array:
-    """The logarithm of a component's density, finite however far away it is."""
+def _weighed(logits: Array, errors: Array, scales: Array) -> Array:
+    """With the logarithm of each component's density, finite however far away it is."""
     farthest = 0.25 * jnp.sqrt(jnp.finfo(errors.dtype).max)
-    return -0.5 * jnp.square(jnp.clip(quotient(errors, scales), -farthest, farthest)) - jnp.log(scales)
+    density = -0.5 * jnp.square(jnp.clip(quotient(errors, scales), -farthest, farthest)) - jnp.log(scales)
+    unknown = jnp.isnan(density)
+    return nan_where(unknown, logits + jnp.where(unknown, 0, density))

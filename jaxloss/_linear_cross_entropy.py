@@ -236,7 +236,8 @@ def _cut(
         return jax.sharding.reshard(x, NamedSharding(place.mesh, by_row)) if {*by_row} - {None} else x
 
     chunked = jax.tree.map(cut, tokens)
-    return chunked._replace(any_exists=jnp.any(chunked.exists, 1)), restore
+    some = jnp.any(chunked.exists, 1) if masked else jnp.ones(chunks, bool)
+    return chunked._replace(any_exists=some), restore
 
 
 def _product(a: Array, b: Array, over: tuple[int, int] = (1, 0), like: Array | None = None) -> Array:

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from . import _inputs
 from ._derivatives import above_zero, positive, times, with_partials
+from ._elementary import sigmoid, softplus
 from ._jit import jit
 from ._reduction import reduce
-from ._special import sigmoid, softplus
 from ._types import Array, ArrayLike, AxisName, Reduction
 
 

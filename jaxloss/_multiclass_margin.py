@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from . import _inputs
-from ._checks import message
+from ._checks import message, nan_with_any
 from ._classification import weigh_classes
 from ._derivatives import positive
 from ._jit import jit
@@ -56,7 +56,7 @@ def multiclass_hinge_loss(
       Array([0. , 1.5], dtype=float32)
     """
     scores, labels, doubt, axis, mask, _ = _inputs.classes(mask, labels, scores=scores, axis=axis, only_integers=True)
-    losses = positive(1 + jnp.max(_lead(scores, labels, doubt, axis), axis))
+    losses = positive(1 + _largest_lead(scores, labels, doubt, axis))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -151,13 +151,18 @@ def multiclass_perceptron_loss(
       Array([0. , 0.5], dtype=float32)
     """
     scores, labels, doubt, axis, mask, _ = _inputs.classes(mask, labels, scores=scores, axis=axis, only_integers=True)
-    losses = positive(jnp.max(_lead(scores, labels, doubt, axis), axis))
+    losses = positive(_largest_lead(scores, labels, doubt, axis))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 def above(a: Array, b: Array) -> Array:
     """``a - b``: 0 for equal infinities, infinite where `b` is ruled out."""
     return jnp.where(b == -jnp.inf, jnp.inf, jnp.where(a == b, 0, a - b))
+
+
+def _largest_lead(scores: Array, labels: Array, doubt: Array, axis: int) -> Array:
+    doubt = doubt + nan_with_any(scores, axis)
+    return jnp.max(_lead(scores, labels, doubt, axis), axis) + jnp.squeeze(doubt, axis)
 
 
 def _lead(scores: Array, labels: Array, doubt: Array, axis: int) -> Array:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from ._checks import nan_with_any
 from ._derivatives import absolute
 from ._types import Array
 
@@ -42,14 +43,14 @@ def p_norm(x: Array, p: float, axes: Axes) -> Array:
     if p == 1:
         return jnp.sum(absolute(x), axes, keepdims=True)
     if math.isinf(p):
-        return jnp.max(absolute(x), axes, keepdims=True, initial=0)
+        return jnp.max(absolute(x), axes, keepdims=True, initial=0) + nan_with_any(x, axes)
     return _root_of_powers(x, int(p) if p == int(p) else p, axes)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _root_of_powers(x: Array, p: float, axes: Axes) -> Array:
     top, scale = _scale(x, axes)
-    total = jnp.sum((jnp.abs(x) * (1 / scale)) ** p, axes, keepdims=True)
+    total = jnp.sum(_over(scale, jnp.abs(x)) ** p, axes, keepdims=True)
     return jnp.where(jnp.isinf(top), jnp.inf, total ** (1 / p) * scale)
 
 
@@ -57,7 +58,7 @@ def _root_of_powers(x: Array, p: float, axes: Axes) -> Array:
 def _(p: float, axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
     _, scale = _scale(x, axes)
-    size = absolute(x) * (1 / scale)
+    size = _over(scale, absolute(x))
     total = jnp.sum(size**p, axes, keepdims=True)
     root = jnp.where(total == 0, 1, total) ** (1 / p)
     slope = jnp.sign(x) * jnp.where(x == 0, 1, size / root) ** (p - 1)
@@ -72,7 +73,7 @@ def one_minus_cosine(a: Array, b: Array, axes: Axes) -> Array:
     """
     one, other = _reciprocal(a, axes), _reciprocal(b, axes)
     distance = 0.5 * jnp.sum(jnp.square(a * one - b * other), axes, keepdims=True)
-    return jnp.where((one == 0) | (other == 0), 1, distance)
+    return jnp.where((one == 0) | (other == 0), 1 + 0 * distance, distance)  # NaN if the other one is
 
 
 def _cosine_rule(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
@@ -93,7 +94,7 @@ one_minus_cosine.defjvp(_cosine_rule, symbolic_zeros=True)
 def _reciprocal(x: Array, axes: Axes) -> Array:
     """1 over the norm; 0 for 0 and for what is too short to tell, NaN for a vector without a direction."""
     top, scale, squares = _parts(x, axes)
-    zero = top < jnp.finfo(x.dtype).tiny
+    zero = (top < jnp.finfo(x.dtype).tiny) & ~jnp.isnan(squares)  # XLA may lose a NaN in the maximum
     known = ~zero & (squares < jnp.inf)
     return jnp.where(known, lax.rsqrt(jnp.where(known, squares, 1)) / scale, jnp.where(zero, 0, jnp.nan))
 
@@ -101,12 +102,17 @@ def _reciprocal(x: Array, axes: Axes) -> Array:
 def _parts(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
     """The largest entry, a number of its size whose reciprocal is one too, and the sum of squares over that."""
     top, scale = _scale(x, axes)
-    return top, scale, jnp.sum(jnp.square(x * (1 / scale)), axes, keepdims=True)
+    return top, scale, jnp.sum(jnp.square(_over(scale, x)), axes, keepdims=True)
 
 
 def _scale(x: Array, axes: Axes) -> tuple[Array, Array]:
     info = jnp.finfo(x.dtype)
     top = lax.stop_gradient(jnp.max(jnp.abs(x), axes, keepdims=True, initial=0))
-    # The barrier: where `x` is a constant XLA would divide its square by that of the scale, 0 by 0.
     scale = jnp.where(top < info.tiny, 1, jnp.clip(top, info.tiny / info.eps, info.max / 4))
     return top, lax.optimization_barrier(scale)
+
+
+def _over(scale: Array, x: Array) -> Array:
+    # As rounded, and the scale behind a barrier: of a constant XLA would divide the square by the scale's, 0 by 0.
+    info = jnp.finfo(x.dtype)
+    return lax.reduce_precision(x * (1 / scale), info.nexp, info.nmant)

@@ -185,7 +185,9 @@ def _distillation(z: Array, t: Array, temperature: Array, axis: int) -> Array:
     """The axis is kept at size 1. A teacher without any class costs infinity."""
     p, y, d, _ = _softmaxes(z, t, temperature, axis)
     losses = jnp.sum(excess(p, y, d), axis, keepdims=True)
-    return jnp.square(temperature) * jnp.where(_top(t, axis) > -jnp.finfo(t.dtype).max, losses, jnp.inf)
+    # Added, not selected: XLA may lose a NaN in the maximum.
+    losses = losses + jnp.where(_top(t, axis) == -jnp.finfo(t.dtype).max, jnp.inf, 0)
+    return jnp.square(temperature) * losses
 
 
 def _distillation_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ from jax import lax
 
 from . import _inputs
 from ._derivatives import absolute, quotient, with_partials
+from ._elementary import log_cosh
 from ._jit import jit
 from ._reduction import reduce
 from ._types import Array, ArrayLike, AxisName, EachNonNegative, EachPositive, Reduction
@@ -215,7 +216,7 @@ def log_cosh_loss(
       Array([5.e-09, 1.e+30], dtype=float32)
     """
     predictions, labels = _inputs.elementwise(mask, predictions=predictions, labels=labels)
-    losses = _log_cosh(predictions - labels)
+    losses = log_cosh(predictions - labels)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -282,15 +283,6 @@ def smooth_l1(error: Array, beta: Array) -> Array:
     distance = jnp.abs(error)
     quadratic = jnp.minimum(distance, beta)
     return distance - quadratic + 0.5 * quadratic * jnp.abs(_smooth_sign(error, beta))
-
-
-@with_partials(jnp.tanh)
-def _log_cosh(error: Array) -> Array:
-    """Near 0 from 1 / cosh^2 = 1 - tanh^2, which doesn't cancel there."""
-    distance = jnp.abs(error)
-    near = distance < 1
-    log = jnp.log1p(jnp.where(near, -jnp.square(jnp.tanh(error)), jnp.exp(-2 * distance)))
-    return jnp.where(near, -0.5 * log, distance - 0.6931471805599453 + log)
 
 
 def _slant(error: Array, scale: Array) -> tuple[Array, Array, Array]:

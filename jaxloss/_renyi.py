@@ -92,7 +92,8 @@ def _renyi(log_p: Array, y: Array, alpha: Array, axes: tuple[int, ...]) -> Array
     logs = log_or(share, -jnp.inf) + times(b, d)
     top = jnp.max(logs, axes, keepdims=True, initial=-jnp.inf)
     total = jnp.sum(jnp.exp(logs - finite(top)), axes, keepdims=True)
-    far = -(top + jnp.log(jnp.where(jnp.isinf(top), 1, total))) / jnp.where(b == 0, 1, b)
+    gone = jnp.isinf(top) & ~jnp.isnan(total)  # XLA may lose a NaN in the maximum
+    far = -(top + jnp.log(jnp.where(gone, 1, total))) / jnp.where(b == 0, 1, b)
     return jnp.where(close, 0 - slope * log1prel(jnp.where(close, change, 0)), far)
 
 

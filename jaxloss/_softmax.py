@@ -16,7 +16,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from . import _devices, _inputs
-from ._checks import real
+from ._checks import nan_where, real
 from ._derivatives import finite_at_zero, known, times
 from ._types import Array, AxisName
 
@@ -25,7 +25,7 @@ def peak(z: Array, doubt: Array, axis: int, over: AxisName | None = None) -> Arr
     """The largest logit of each row, held constant and finite; NaN where its label is in doubt."""
     largest = jnp.finfo(z.dtype).max
     top = _devices.largest(jnp.max(lax.stop_gradient(z), axis, keepdims=True), over)
-    return jnp.clip(top, -largest, largest) + doubt
+    return nan_where(jnp.isnan(doubt), jnp.clip(top, -largest, largest))
 
 
 def smoothed_nll(
@@ -151,7 +151,8 @@ def _sums(z: Array, top: Array, axis: int) -> tuple[Array, Array]:
     The two are spelled apart because a shared ``z - top`` would be written to memory in full. The bounds are such that
     both have the right slope at the largest.
     """
-    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), jnp.finfo(z.dtype).tiny)), axis, keepdims=True)
+    tiny = jnp.finfo(z.dtype).tiny
+    total = jnp.sum(jnp.exp(jnp.where(z + (-top) > tiny, tiny, z + (-top))), axis, keepdims=True)
     rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * (4 * (top - z) - 1), 1), axis, keepdims=True)
     return total, rest
 
@@ -171,7 +172,7 @@ def _own(z: Array, top: Array, labels: Array, axis: int, over: AxisName | None) 
 def below(z: Array, top: Array) -> Array:
     """How far logits lie below the largest; infinitely far below an infinite one."""
     largest = jnp.finfo(z.dtype).max
-    return (jnp.minimum(z, largest) - top) * jnp.where(top == largest, 2, 1)
+    return (jnp.where(z > largest, largest, z) - top) * jnp.where(top == largest, 2, 1)  # a minimum may lose a NaN
 
 
 def _minus_log(log_normalizer: Array, x: Array) -> Array:

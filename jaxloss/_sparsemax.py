@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import _inputs
+from ._checks import nan_with_any
 from ._jit import jit
 from ._reduction import reduce
 from ._softmax import below, peak
@@ -125,7 +126,7 @@ def entmax15_loss(
 
 
 def _fenchel_young(scores: Array, labels: Array, doubt: Array, axis: int, power: int) -> Array:
-    top = peak(scores, doubt, axis)
+    top = peak(scores, doubt + nan_with_any(scores, axis), axis)
     threshold = _threshold(scores, top, axis, power)
     return jnp.squeeze(_regret(scores, top, threshold, labels, axis, power), axis)
 
@@ -144,11 +145,16 @@ def _threshold(scores: Array, top: Array, axis: int, power: int) -> Array:
     is_top = x == 1
     tops = jnp.sum(is_top, axis, keepdims=True, dtype=x.dtype)
 
+    others = jnp.where(is_top, -1, x)  # which no threshold lets through
+
     def newton(t: Array) -> Array:
-        above = jnp.maximum(x - t, 0)
-        rest = jnp.sum(jnp.where(is_top, 0, above**power), axis, keepdims=True)
+        rest = jnp.sum(jnp.maximum(others - t, 0) ** power, axis, keepdims=True)
         excess = rest + (tops - 1) * (1 - t) ** power - (t if power == 1 else t * (2 - t))  # one top, less 1
-        slope = jnp.sum((x > t).astype(x.dtype) if power == 1 else 2 * above, axis, keepdims=True)
+        above = jnp.maximum(others + (-t), 0)  # spelled apart: a shared one would be written to memory in full
+        if power == 1:
+            slope = tops + jnp.sum(jnp.ceil(above), axis, keepdims=True)
+        else:
+            slope = 2 * (tops * (1 - t) + jnp.sum(above, axis, keepdims=True))
         return jnp.where(excess > 0, t + excess / jnp.maximum(slope, 1), t)
 
     def grows(steps: tuple[Array, Array]) -> Array:

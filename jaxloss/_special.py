@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._derivatives import differentiable, quotient, with_partials
+from ._derivatives import quotient, with_partials
+from ._elementary import horner
 from ._types import Array
-
-
-def horner(x: Array, *coefficients: float) -> Array:
-    """The polynomial with these coefficients, the constant first."""
-    result = jnp.full_like(x, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        result = result * x + coefficient
-    return result
-
-
-# JAX's own derivative is p (1 - p), which is 0 for a sure one.
-sigmoid = differentiable(lambda z: lax.logistic(z), (lambda z: sigmoid(z) * sigmoid(-z),))
-
-
-@functools.partial(differentiable, partials=(sigmoid,))
-def softplus(z: Array) -> Array:
-    """``log(1 + exp(z))``."""
-    return jnp.maximum(z, 0) + jnp.log1p(jnp.exp(-jnp.abs(z)))
 
 
 def exprel_slope(t: Array) -> Array:
