@@ -34,6 +34,7 @@ project = "jaxloss"
 version = release = jaxloss.__version__
 root_doc = "README"
 include_patterns = ["*.md", "docs/*.md", "docs/api/*.rst", "notebooks/*.ipynb"]
+include_patterns += ["benchmarks/*.md", "benchmarks/results/*.md"]
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton"]
 
 default_role = "py:obj"
@@ -87,10 +88,21 @@ notebooks/*
 
 ```{toctree}
 :hidden:
+:glob:
+:caption: Benchmarks
+
+benchmarks/results/losses-cpu
+benchmarks/*
+benchmarks/results/*
+```
+
+```{toctree}
+:hidden:
 :caption: The project
 
 CHANGELOG
 CONTRIBUTING
+SECURITY
 ```
 """
 

@@ -231,6 +231,7 @@ CASES = [
         jaxloss.laplace_nll_loss,
         inputs(**REALS, scale=positive(4)),
         formulas.laplace,
+        {"full": True},
         bad=outside(("scale", 0.0, "(0, inf)")),
     ),
     Case(
@@ -244,6 +245,7 @@ CASES = [
         jaxloss.gaussian_mixture_nll_loss,
         inputs(logits=normal(4), labels=normal(), means=normal(4), scales=positive(4)),
         formulas.mixture,
+        {"full": True},
         bad=outside(("means", np.inf, "(-inf, inf)"), ("scales", 0.0, "(0, inf)")),
     ),
     Case(jaxloss.poisson_nll_loss, inputs(predictions=normal(4), labels=counts(4)), formulas.poisson, {"full": True}),
@@ -266,6 +268,7 @@ CASES = [
         jaxloss.gamma_nll_loss,
         inputs(**POSITIVES, concentration=positive(4)),
         formulas.gamma,
+        {"full": True},
         bad=outside(("predictions", 0.0, "(0, inf)"), ("labels", 0.0, "(0, inf)"), ("concentration", -1.0, "(0, inf)")),
     ),
     Case(
@@ -436,14 +439,14 @@ CASES = [
         jaxloss.generalized_cross_entropy,
         inputs(logits=normal(6), labels=integers(6)),
         formulas.generalized,
-        {"q": 0.7},
+        {"q": 0.6},
         bad=BAD_CLASS,
     ),
     Case(
         jaxloss.symmetric_cross_entropy,
         inputs(logits=normal(6), labels=integers(6)),
         formulas.symmetric,
-        {"alpha": 0.5, "beta": 1.5, "log_zero": -4.0},
+        {"alpha": 0.5, "beta": 1.5, "log_zero": -3.0},
         bad=BAD_CLASS,
     ),
     Case(
@@ -472,7 +475,7 @@ CASES = [
         jaxloss.asymmetric_loss,
         inputs(logits=normal(4), labels=uniform(4)),
         formulas.asymmetric,
-        {"gamma_positive": 1.0, "gamma_negative": 4.0, "clip": 0.05},
+        {"gamma_positive": 0.5, "gamma_negative": 3.0, "clip": 0.1},
         bad=BAD_SHARE,
     ),
     Case(

@@ -32,7 +32,22 @@ def pytest_addoption(parser):
     parser.addoption("--sample", action="store_true", help="of the rows in cases.py only the first of each module")
 
 
+def pytest_terminal_summary(terminalreporter):
+    """How many examples `test_fuzz.py` has tried of each family."""
+    seen = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "examples" and report.when == "call":
+                seen[value[0]] = seen.get(value[0], 0) + value[1]
+    for family, count in seen.items():
+        terminalreporter.write_line(f"{family}: {count} examples")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if "compiles_fast" not in item.fixturenames:
+            item.add_marker("as_users_compile")
     if config.getoption("--sample"):
         first = {}
         cases = [getattr(item, "callspec", None) and item.callspec.params.get("case") for item in items]

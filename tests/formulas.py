@@ -174,9 +174,8 @@ def ensemble_crps(predictions, labels, axis=-1, fair=False):
 
 
 def mixture(logits, labels, means, scales, full=False):
-    shares = special.softmax(logits, -1)
-    density = (shares * stats.norm.pdf(labels[..., None], means, scales)).sum(-1)
-    return -np.log(density) - (0 if full else 0.5 * np.log(2 * np.pi))
+    logs = special.log_softmax(logits, -1) + stats.norm.logpdf(labels[..., None], means, scales)
+    return -special.logsumexp(logs, -1) - (0 if full else 0.5 * np.log(2 * np.pi))
 
 
 def entropies(y, p):
@@ -256,12 +255,13 @@ def sparse_regret(scores, labels, power, axis=-1, class_mask=True):
 
 
 def multilabel_margin(scores, labels, axis=-1):
-    losses = []
-    for s, listed in zip(np.moveaxis(scores, axis, -1), np.moveaxis(labels, axis, -1)):
+    scores, labels = np.moveaxis(scores, axis, -1), np.moveaxis(labels, axis, -1)
+    losses, rows = [], scores.shape[:-1]
+    for s, listed in zip(scores.reshape(-1, scores.shape[-1]), labels.reshape(-1, labels.shape[-1])):
         targets = listed[: np.argmax(listed == -1)] if -1 in listed else listed
         others = [c for c in range(len(s)) if c not in targets]
         losses.append(sum(hinge(1 - s[t] + s[c]) for t in targets for c in others) / len(s))
-    return np.array(losses)
+    return np.reshape(losses, rows)
 
 
 def cosine_embedding(embeddings_a, embeddings_b, labels, margin=0.0, axis=-1):

@@ -425,10 +425,14 @@ def _rowwise(case: Case) -> dict[str, Any]:
     return case.options | ({"axis": axis - 1} if isinstance(axis, int) and axis > 0 else {})
 
 
-@all_cases
+def numbers_of(case: Case) -> dict[str, float]:
+    return {name: x for name, x in case.options.items() if isinstance(x, float)}
+
+
+@pytest.mark.parametrize("case", [*filter(numbers_of, CASES)], ids=lambda case: case.id)
 def test_numbers_sweep_under_vmap_and_do_not_recompile(case):
     p = problem(case)
-    numbers = {name: x for name, x in case.options.items() if isinstance(x, float)}
+    numbers = numbers_of(case)
     traces = 0
 
     @jax.jit
@@ -442,9 +446,8 @@ def test_numbers_sweep_under_vmap_and_do_not_recompile(case):
         expected = case.loss(p.x, **p.rest, **{**case.options, **scaled})
         np.testing.assert_allclose(f(scaled), expected, rtol=1e-6)
     assert traces == 1
-    if numbers:
-        swept = jax.vmap(f)({name: jnp.array([1, 0.5]) * x for name, x in numbers.items()})
-        np.testing.assert_allclose(swept[0], p.value, rtol=1e-5)
+    swept = jax.vmap(f)({name: jnp.array([1, 0.5]) * x for name, x in numbers.items()})
+    np.testing.assert_allclose(swept[0], p.value, rtol=1e-5)
 
 
 @one_case_a_loss

@@ -8,6 +8,8 @@ import inspect
 import math
 import operator
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +154,7 @@ def test_docstrings_of_classes(name: str):
     assert all(value.__doc__ for key, value in vars(cls).items() if inspect.isfunction(value) and key[0] != "_")
 
 
-@pages
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "matrix.md"])  # which has no code
 def test_pages_run(page: str):
     """From top to bottom as a reader would: sessions must give what they show, other blocks must run."""
     text = PAGES[page]
@@ -187,6 +189,14 @@ def test_links_on_pages_lead_somewhere(page: str):
 def test_readme_lists_every_loss():
     table = re.search(r"^## Losses$(.*?)^\|.*?^$", PAGES["README.md"], re.DOTALL | re.MULTILINE)
     assert table and sorted(re.findall(r"`(\w+)`", table[0])) == sorted(LOSSES)
+
+
+def test_the_matrix_is_that_of_the_tests_and_has_no_empty_cell():
+    made = subprocess.run([sys.executable, "docs/matrix.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    table = (ROOT / "docs/matrix.md").read_text(encoding="utf-8")
+    assert made.stdout == table, "python docs/matrix.py > docs/matrix.md"
+    assert "|  |" not in table
+    assert sorted(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == sorted(LOSSES)
 
 
 def test_contributing_is_short():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import jaxloss
 
@@ -212,6 +215,57 @@ MESSAGES = {
         lambda: ce(LOGITS, LABELS, ignore_index=0.5),
         "cross_entropy: ignore_index must be an integer, got float32 of shape ()",
     ),
+    "no argument": (lambda: jaxloss.mse_loss(), "mse_loss: missing a required argument: 'predictions'"),
+    "None for labels": (
+        lambda: jaxloss.mse_loss(X, None),
+        "mse_loss: labels must be an array, got None",
+    ),
+    "a set for labels": (lambda: jaxloss.mse_loss(X, {1.0}), "mse_loss: labels must be an array, got a set"),
+    "labels twice": (lambda: jaxloss.mse_loss(X, Y, labels=Y), "mse_loss: multiple values for argument 'labels'"),
+    "axis_name with none of a class": (
+        lambda: ce(LOGITS, LABELS, reduction="none", axis_name=("data",)),
+        "cross_entropy: axis_name reduces over devices, but reduction='none' reduces nothing; leave axis_name out",
+    ),
+    "classes over no device": (
+        lambda: ce(LOGITS, LABELS, class_axis_name="model"),
+        "cross_entropy: class_axis_name must be an axis of a surrounding shard_map, got 'model'",
+    ),
+    "weights in a list": (
+        lambda: jaxloss.mse_loss(X, Y, [1.0, 2.0]),
+        "mse_loss: weights must be an array, got a list; jnp.asarray makes one of lists",
+    ),
+    "integer kernel": (
+        lambda: jaxloss.linear_cross_entropy(X, np.ones((3, 5), np.int32), LABELS),
+        "linear_cross_entropy: kernel must be floating point, got int32; cast with kernel.astype(jnp.float32)",
+    ),
+    "kernel as PyTorch keeps it": (
+        lambda: jaxloss.linear_cross_entropy(X, np.ones((5, 3), f32), LABELS),
+        "linear_cross_entropy: kernel must have shape (3, classes), got (5, 3); transposed it fits: kernel.T",
+    ),
+    "losses not reduced": (
+        lambda: jaxloss.combine({"class": np.zeros(3, f32)}),
+        "combine: losses['class'] must be a scalar, got shape (3,); reduce it first, with reduction='mean' or 'total'",
+    ),
+    "names that differ": (
+        lambda: jaxloss.combine({"a": 1.0, "b": 1.0}, {"a": 1.0}),
+        "combine: weights must have the names of losses, 'a', 'b'; 'b' missing",
+    ),
+    "schedule without a step": (
+        lambda: jaxloss.combine({"a": 1.0}, {"a": lambda step: step}),
+        "combine: weights['a'] is a schedule, so step must be given",
+    ),
+    "complex losses": (
+        lambda: jaxloss.reduce(X.astype(np.complex64)),
+        "reduce: losses must hold real numbers, got complex64",
+    ),
+    "class indices for signs": (
+        lambda: jaxloss.hinge_loss(X, LABELS),
+        "hinge_loss: labels must have the shape of scores, (4, 3), got (4,)",
+    ),
+    "negative variance": (
+        lambda: jaxloss.gaussian_nll_loss(X, Y, variance=-1.0),
+        "gaussian_nll_loss: variance must lie in [0, inf), got -1.0",
+    ),
     "integer probabilities": (
         lambda: bce(np.ones(3, np.int32), np.ones(3)),
         "binary_cross_entropy: probs must be floating point, got int32; cast with probs.astype(jnp.float32)",
@@ -288,6 +342,36 @@ def test_checked_under_vmap_and_through_shard_map():
     np.testing.assert_allclose(checked(LOGITS, LABELS), np.log(3), rtol=1e-6)
     with pytest.raises(ValueError, match="cross_entropy: labels must lie in"):
         checked(LOGITS, np.array([0, 1, 7, 0]))
+
+
+@pytest.mark.parametrize("at", [(0, 1), (2, 3)])
+def test_checked_names_value_and_index_inside_scan_shard_map_and_a_flax_step(at):
+    labels = np.zeros((3, 4), np.int32)
+    labels[at] = 12
+    logits = np.zeros((3, 4, 10), f32)
+
+    def scanned(logits, labels):
+        return jax.lax.scan(lambda total, row: (total + ce(*row), None), jnp.float32(0), (logits, labels))[0]
+
+    mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Auto,), devices=jax.devices()[:1])
+    P = jax.sharding.PartitionSpec
+    mean = functools.partial(ce, axis_name="data")
+    mapped = jax.shard_map(lambda z, y: mean(z, y), mesh=mesh, in_specs=P("data"), out_specs=P())
+    model = nnx.Linear(10, 10, rngs=nnx.Rngs(0))
+
+    @nnx.jit
+    def step(model, inputs, labels):
+        return nnx.value_and_grad(lambda model: ce(model(inputs), labels))(model)
+
+    says = "cross_entropy: labels must lie in [0, 10), got 12 at index"
+    for call, message in (
+        (lambda: jaxloss.checked(jax.jit(scanned))(logits, labels), f"{says} ({at[1]},)"),
+        (lambda: jaxloss.checked(jax.jit(mapped))(logits, labels), f"at mapped index 0: {says} {at}"),
+        (lambda: jaxloss.checked(step)(model, logits, labels), f"{says} {at}"),
+    ):
+        with pytest.raises(ValueError) as error:
+            call()
+        assert str(error.value) == message
 
 
 def test_checked_goes_outermost():

@@ -1,0 +1,479 @@
+"""Inputs for `test_fuzz.py`: for each row of `cases.py` shapes, dtypes and values far beyond the row's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from .cases import CASES, Case
+
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+FLOATS = tuple(map(np.dtype, ("float32", "float16", jnp.bfloat16)))
+INTEGERS = tuple(map(np.dtype, ("int32", "int8", "uint8", "int16", "uint16")))
+WIDE_INTEGERS = (*INTEGERS, np.dtype("int64"), np.dtype("uint64"))
+FLOAT64 = np.dtype("float64")
+
+
+def is_float(dtype: Any) -> bool:
+    return bool(jnp.issubdtype(dtype, jnp.floating))
+
+
+# --- roles: what an argument may hold ----------------------------------------------------------------------------
+
+
+def sizes(rng: np.random.Generator, shape: tuple[int, ...], *choices: float) -> np.ndarray:
+    """One size for all of an example, so that small ones aren't drowned by large ones."""
+    return rng.choice(choices, (shape[0], *[1] * (len(shape) - 1)))
+
+
+def real(rng, shape):
+    return rng.normal(size=shape) * sizes(rng, shape, 0.03, 0.3, 1, 4)
+
+
+def positive(rng, shape):
+    return rng.uniform(0.3, 2, shape) * sizes(rng, shape, 0.3, 1, 3)
+
+
+def apart(rng, shape):
+    return rng.choice([-1, 1], shape) * positive(rng, shape)
+
+
+def counts(rng, shape):
+    return rng.poisson(sizes(rng, shape, 0.5, 3, 10), shape).astype(float)
+
+
+def unit(rng, shape):
+    return rng.uniform(0.03, 0.97, shape)
+
+
+def power(rng, shape):
+    return rng.uniform(-1, 4, shape)
+
+
+def robustness(rng, shape):
+    return rng.uniform(-4, 1.9, shape)
+
+
+def signs(rng, shape):
+    return rng.choice([-1.0, 1.0], shape)
+
+
+def distribution(rng, shape):
+    p = rng.uniform(0.05, 1, shape) ** sizes(rng, shape, 0.2, 1, 2)
+    return p / p.sum(-1, keepdims=True)
+
+
+def log_distribution(rng, shape):
+    return np.log(distribution(rng, shape))
+
+
+ROLES: dict[str, Draw] = {
+    "predictions": real,
+    "labels": real,
+    "logits": real,
+    "teacher_logits": real,
+    "hidden": real,
+    "scores": real,
+    "scores_a": real,
+    "scores_b": real,
+    "embeddings_a": real,
+    "embeddings_b": real,
+    "anchors": real,
+    "positives": real,
+    "negatives": real,
+    "mean": real,
+    "log_variance": real,
+    "prior_mean": real,
+    "prior_log_variance": real,
+    "means": real,
+    "scale": positive,
+    "scales": positive,
+    "variance": positive,
+    "df": positive,
+    "concentration": positive,
+    "dispersion": positive,
+    "distances": positive,
+    "quantile": unit,
+    "alpha": robustness,
+    "power": power,
+    "probs": distribution,
+    "log_probs": log_distribution,
+}
+SIGNED = {"labels": signs}
+POSITIVE = {"predictions": positive, "labels": positive}
+COUNTS = {"predictions": positive, "labels": counts}
+SHARES = {"labels": unit}
+SOFT = {"labels": distribution}
+# By test id, else by the name of the loss.
+OTHER_ROLES: dict[str, dict[str, Draw]] = {
+    "mape_loss": {"labels": apart},
+    "relative_l2_loss": {"labels": apart},
+    "msle_loss": POSITIVE,
+    "poisson_nll_loss": {"labels": counts},
+    "poisson_nll_loss-rate": COUNTS,
+    "negative_binomial_nll_loss": COUNTS,
+    "gamma_nll_loss": POSITIVE,
+    "tweedie_deviance_loss": POSITIVE,
+    "tweedie_deviance_loss-counts": COUNTS,
+    "binary_cross_entropy": {"probs": unit, **SHARES},
+    "binary_cross_entropy_with_logits": SHARES,
+    "sigmoid_focal_loss": SHARES,
+    "asymmetric_loss": SHARES,
+    "multilabel_soft_margin_loss": SHARES,
+    "hellinger_distance": {"probs": unit, **SHARES},
+    "generalized_kl_divergence": {"log_probs": real, "labels": positive},
+    "kl_divergence-logs": {"labels": log_distribution},
+    "reverse_kl_divergence-logs": {"labels": log_distribution},
+    **{f"{name}_loss": SIGNED for name in ("hinge", "squared_hinge", "soft_margin", "perceptron")},
+    **{f"{name}_loss": SIGNED for name in ("hinge_embedding", "cosine_embedding", "margin_ranking")},
+    **{name: SOFT for name in ("kl_divergence", "reverse_kl_divergence", "js_divergence", "renyi_divergence")},
+    **{name: SOFT for name in ("total_variation_distance", "wasserstein_distance")},
+}
+ARRAY_LABELS = "probabilities"  # the rows of `cases.py` whose labels are the probabilities of the classes
+
+
+def role(case: Case, name: str) -> Draw:
+    others = OTHER_ROLES.get(case.id, OTHER_ROLES.get(case.loss.__name__, {}))
+    if name == "labels" and case.name == ARRAY_LABELS:
+        return distribution
+    return others.get(name, ROLES[name])
+
+
+# What the role looks like in integers: labels of any width are welcome wherever numbers are.
+WHOLE: dict[Draw, Draw] = {
+    real: lambda rng, shape: rng.integers(-3, 4, shape),
+    positive: lambda rng, shape: rng.integers(1, 5, shape),
+    apart: lambda rng, shape: rng.choice([-3, -1, 1, 2], shape),
+    counts: lambda rng, shape: rng.poisson(2, shape),
+    unit: lambda rng, shape: rng.integers(0, 2, shape),
+    signs: lambda rng, shape: rng.choice([-1, 1], shape),
+}
+
+
+def whole(draw: Draw, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    x = WHOLE[draw](rng, shape)
+    if dtype.kind == "b":
+        return x > 0 if draw is not apart and draw is not positive else np.ones(shape, bool)
+    return (abs(x) if dtype.kind == "u" else x).astype(dtype)
+
+
+# --- the same roles, as far out as the dtype goes ----------------------------------------------------------------
+
+
+class Reach:
+    """How far out: the dtype's smallest and largest numbers, to a power of at most 1."""
+
+    def __init__(self, dtype: Any, power: float):
+        info = jnp.finfo(dtype)
+        # A thousandth of the largest, so that the difference of two is finite; float16 is widened anyway.
+        most = float(info.max) / (1 if info.nexp == 5 else 1024)
+        self.least, self.most = float(info.tiny) ** power, most**power
+        self.smallest = float(info.smallest_subnormal) if power == 1 else 0.0
+        self.eps = float(info.eps)
+
+
+def far(rng: np.random.Generator, shape: tuple[int, ...], reach: Reach) -> np.ndarray:
+    """Positive numbers of every size, with the extremes among them and some that are the same."""
+    x = 10 ** rng.uniform(np.log10(reach.least), np.log10(reach.most), shape)
+    special = [1.0, 1.0, reach.least, reach.most, reach.eps, 1 + reach.eps, 1e-3, 30.0]
+    x = np.where(rng.random(shape) < 0.4, rng.choice(special, shape), x)
+    return np.where(rng.random(shape) < 0.3, x[:1], x) if shape[0] else x
+
+
+def far_real(rng, shape, reach):
+    x = far(rng, shape, reach) * rng.choice([-1, 1], shape)
+    x = np.where(rng.random(shape) < 0.1, 0, x)
+    return np.where(rng.random(shape) < 0.05, reach.smallest, x)
+
+
+def far_unit(rng, shape, reach):
+    x = np.minimum(far(rng, shape, reach), 1)
+    return np.where(rng.random(shape) < 0.3, 1 - np.minimum(x, 0.5), np.where(rng.random(shape) < 0.1, 0, x))
+
+
+def far_counts(rng, shape, reach):
+    return np.where(rng.random(shape) < 0.3, 0, far(rng, shape, reach))
+
+
+def far_distribution(rng, shape, reach):
+    """One-hot, all the same, with zeros, or all of it but a little on one class."""
+    p = far_unit(rng, shape, reach) + (np.arange(shape[-1]) == rng.integers(0, shape[-1], (*shape[:-1], 1)))
+    return p / p.sum(-1, keepdims=True)
+
+
+def far_log_distribution(rng, shape, reach):
+    with np.errstate(divide="ignore", over="ignore"):
+        logs = np.log(far_distribution(rng, shape, reach))
+    return np.maximum(logs * rng.choice([1, 1, 1e3], shape), -reach.most)
+
+
+FAR: dict[Draw, Callable[..., np.ndarray]] = {
+    real: far_real,
+    positive: far,
+    apart: lambda rng, shape, reach: far(rng, shape, reach) * rng.choice([-1, 1], shape),
+    counts: far_counts,
+    unit: far_unit,
+    power: lambda rng, shape, reach: rng.choice([-1, 0, 0.5, 1, 1 + 1e-6, 1.5, 2, 3], shape),
+    robustness: lambda rng, shape, reach: rng.choice([-1e3, -2, -1e-6, 0, 1e-6, 1, 2, 2 + 1e-6, 3], shape),
+    signs: lambda rng, shape, reach: signs(rng, shape),
+    distribution: far_distribution,
+    log_distribution: far_log_distribution,
+}
+
+
+# --- layouts: shapes and dtypes ----------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Anatomy:
+    """How the arguments of a row of `cases.py` hang together.
+
+    Attributes:
+      features: for each argument how many entries each of its vectors has, axis by axis; none where it has one number
+        for each loss.
+      free: whether there may be any number of them, the same for all; no option is one for each.
+      movable: whether the loss has an option `axis` for them.
+    tail: how long the last axis of the losses must be, where an option has a number for each entry of it.
+    """
+
+    features: dict[str, tuple[int, ...]]
+    free: bool
+    movable: bool
+    tail: tuple[int, ...]
+
+    @property
+    def depth(self) -> int:
+        return max(map(len, self.features.values()))
+
+
+@functools.cache
+def anatomy(case: Case) -> Anatomy:
+    arguments = case.arguments()
+    rows = case.expected(arguments)[0].ndim
+    axis = case.options.get("axis", -1)
+    axes = () if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    features = {name: tuple(x.shape[i] for i in axes) if x.ndim > rows else () for name, x in arguments.items()}
+    bound = [np.shape(x) for x in case.options.values() if np.ndim(x)]
+    tail = () if not bound or any(features.values()) else bound[0]
+    movable = "axis" in inspect.signature(case.loss).parameters and axis is not None
+    return Anatomy(features, not bound, movable, tail)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Layout:
+    """Shapes and dtypes of one call. `axes` are the places of the features, which the losses lack."""
+
+    case: Case
+    rows: tuple[int, ...]
+    axes: tuple[int, ...]
+    features: dict[str, tuple[int, ...]]
+    dtypes: dict[str, np.dtype]
+    weights: tuple[int, ...] | None = None
+    mask: tuple[int, ...] | None = None
+    x64: bool = False
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        shape = list(self.rows)
+        for place, size in zip(self.axes, self.features[name]):
+            shape.insert(place, size)
+        return tuple(shape)
+
+    def spread(self, x: np.ndarray, name: str) -> np.ndarray:
+        """From features last to features in their place."""
+        return np.moveaxis(x, self._last(name), self._places(name))
+
+    def gathered(self, x: np.ndarray, name: str) -> np.ndarray:
+        return np.moveaxis(x, self._places(name), self._last(name))
+
+    def by_row(self, x: np.ndarray, name: str) -> np.ndarray:
+        """Something for each row, lined up with an argument."""
+        return np.expand_dims(x, self._places(name)) if self.features[name] else x
+
+    def _last(self, name: str) -> list[int]:
+        return list(range(-len(self.features[name]), 0))
+
+    def _places(self, name: str) -> list[int]:
+        rank = len(self.rows) + len(self.axes)
+        return [place - rank for place in self.axes] if self.features[name] else []
+
+    @property
+    def axis_option(self) -> dict[str, Any]:
+        """Counted from the front or from the end."""
+        if not anatomy(self.case).movable:
+            return {}
+        rank = len(self.rows) + len(self.axes)
+        axes = tuple(place - rank if place % 2 else place for place in self.axes)
+        return {"axis": axes if len(axes) > 1 else axes[0]}
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Which classes a label may be."""
+        (count,) = max(self.features.values(), key=len)
+        if self.case.loss.__name__ == "linear_cross_entropy":
+            count = self.case.options["kernel"].shape[-1]
+        if self.case.loss.__name__ == "coral_loss":
+            count += 1
+        return np.flatnonzero(self.case.options.get("class_mask", np.ones(count, bool)))
+
+    def __str__(self) -> str:
+        inputs = ", ".join(f"{name} {dtype}{list(self.shape(name))}" for name, dtype in self.dtypes.items())
+        return f"{self.case.id}({inputs}, weights {self.weights}, mask {self.mask}, {self.axis_option})"
+
+
+def fewest(case: Case) -> int:
+    return 2 if case.options.get("fair") else 1
+
+
+def arranged(case: Case, rows: tuple[int, ...], places: list[int], count: int) -> dict[str, Any]:
+    """The shapes of a layout, from what may be any number."""
+    parts = anatomy(case)
+    rows = (*rows[: 5 - len(parts.tail)], *parts.tail) if parts.tail else rows
+    axes = sorted({place % (len(rows) + parts.depth) for place in places})
+    if not parts.movable or len(axes) != parts.depth:
+        axes = list(range(len(rows), len(rows) + parts.depth))
+    count = max(count, fewest(case))
+    features = {name: tuple(count if parts.free else size for size in sizes) for name, sizes in parts.features.items()}
+    if not parts.free and parts.movable and parts.depth == 1:  # all are as many as the classes
+        features = {name: sizes and parts.features[next(iter(parts.features))] for name, sizes in features.items()}
+    return {"rows": rows, "axes": tuple(axes), "features": features}
+
+
+def fitting(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Absent, a scalar, axis by axis, or full."""
+    by_axis = tuple(size if rng.random() < 0.5 else 1 for size in shape)
+    return [None, (), by_axis, shape][rng.integers(4)]
+
+
+def is_class(case: Case, name: str) -> bool:
+    return name == "labels" and case.arguments()[name].dtype.kind == "i" and role(case, name) is real
+
+
+@functools.cache
+def layout(case: Case, index: int) -> Layout:
+    """One of all the layouts that a row may have; each costs a compilation."""
+    rng = np.random.default_rng([zlib.crc32(case.id.encode()), index])
+    depth = anatomy(case).depth
+    rows = tuple(rng.choice([1, 1, 2, 3], rng.integers(0, 6 - depth)))
+    if index % 8 == 7 and rows:
+        rows = (0, *rows[1:])
+    rows = tuple(map(int, rows))
+    shapes = arranged(case, rows, rng.integers(0, 6, depth).tolist(), int(rng.choice([1, 2, 3, 5, 6])))
+    x64 = bool(rng.random() < 0.3)
+    first = FLOAT64 if x64 and rng.random() < 0.7 else FLOATS[rng.integers(3)]
+    floats, integers = ((*FLOATS, FLOAT64), WIDE_INTEGERS) if x64 else (FLOATS, INTEGERS)
+    dtypes = {}
+    for place, name in enumerate(case.arguments()):
+        kinds = first, floats[rng.integers(len(floats))], integers[rng.integers(len(integers))], np.dtype(bool)
+        if is_class(case, name):
+            signed = kinds[2] if kinds[2].kind == "i" or case.id != "multilabel_margin_loss" else np.dtype("int8")
+            dtypes[name] = signed
+        elif name == "labels" and role(case, name) in WHOLE:
+            dtypes[name] = kinds[rng.choice(4, p=[0.35, 0.2, 0.3, 0.15])]
+        else:
+            dtypes[name] = first if place == 0 else kinds[rng.integers(2)]
+    rows = shapes["rows"]
+    return Layout(case, **shapes, dtypes=dtypes, weights=fitting(rng, rows), mask=fitting(rng, rows), x64=x64)
+
+
+# --- values ------------------------------------------------------------------------------------------------------
+
+
+def values(layout: Layout, rng: np.random.Generator, count: int, *, reach: float = 0) -> dict[str, np.ndarray]:
+    """Arguments for `count` examples, stacked."""
+    result = {}
+    # What is finite in one dtype of the call may overflow in another.
+    narrowest = min((d for d in layout.dtypes.values() if is_float(d)), key=lambda d: float(jnp.finfo(d).max))
+    for name, dtype in layout.dtypes.items():
+        shape = (count, *layout.rows, *layout.features[name])
+        draw = None if is_class(layout.case, name) else role(layout.case, name)
+        if draw is None:
+            x = class_labels(layout, rng, shape)
+        elif not is_float(dtype):
+            x = whole(draw, rng, shape, dtype)
+        elif reach:
+            x = FAR[draw](rng, shape, Reach(narrowest, reach))
+        else:
+            x = draw(rng, shape)
+        result[name] = layout.spread(x, name).astype(dtype)
+    return result
+
+
+def class_labels(layout: Layout, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    if layout.case.id != "multilabel_margin_loss":
+        return rng.choice(layout.classes, shape)
+    lists = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
+    return np.where(rng.random(shape) < 0.2, -1, lists)
+
+
+def numbers(case: Case, rng: np.random.Generator) -> dict[str, float]:
+    """The row's own options, and others near them: each a number that needs no compilation."""
+    factors = {name: rng.choice([1.0, 1.0, 0.7, 0.9, 1.05]) for name, x in case.options.items() if isinstance(x, float)}
+    return {name: float(case.options[name] * factor) for name, factor in factors.items() if name != "p"}
+
+
+def exit_values(layout: Layout, rng: np.random.Generator, count: int) -> tuple[Any, Any]:
+    """Weights with zeros among them, and a mask, which may leave nothing."""
+    weights = mask = None
+    if layout.weights is not None:
+        shape = (count, *layout.weights)
+        weights = (rng.uniform(0.1, 3, shape) * (rng.random(shape) < 0.8)).astype(np.float32)
+    if layout.mask is not None:
+        shape = (count, *layout.mask)
+        mask = rng.random(shape) < rng.choice([0, 0.5, 0.8, 1], (count, *[1] * len(layout.mask)))
+    return weights, mask
+
+
+def full(x: Any, layout: Layout, count: int) -> np.ndarray:
+    """Weights or a mask for every row."""
+    if x is None:
+        return np.ones((count, *layout.rows))
+    x = np.asarray(x, np.float64)
+    return np.broadcast_to(x.reshape(count, *(x.shape[1:] or [1] * len(layout.rows))), (count, *layout.rows))
+
+
+def with_junk(
+    layout: Layout, arguments: dict[str, np.ndarray], where: np.ndarray, rng: np.random.Generator, junk: list[float]
+) -> dict[str, np.ndarray]:
+    """In these rows, what no loss is defined for."""
+    result = {}
+    for name, x in arguments.items():
+        here = np.broadcast_to(layout.by_row(where, name), x.shape)
+        if is_float(x.dtype):
+            with np.errstate(over="ignore"):
+                bad = rng.choice(junk, x.shape).astype(x.dtype)
+        else:
+            bad = ~x if x.dtype.kind == "b" else np.full(x.shape, 99, x.dtype)
+        result[name] = np.where(here, bad, x)
+    return result
+
+
+def expected(layout: Layout, arguments: dict[str, np.ndarray], options: dict[str, float]) -> Any:
+    """The row's reference, features last: per-element losses and the weights that the loss itself gives them."""
+    wide = {
+        name: layout.gathered(x.astype(np.float64) if is_float(x.dtype) else as_reference(x, layout.case, name), name)
+        for name, x in arguments.items()
+    }
+    axis = layout.case.options.get("axis", None)
+    last = {} if axis is None else {"axis": (-2, -1) if isinstance(axis, tuple) else -1}
+    return dataclasses.replace(layout.case, options={**layout.case.options, **options, **last}).expected(wide)
+
+
+def as_reference(x: np.ndarray, case: Case, name: str) -> np.ndarray:
+    if is_class(case, name):
+        return x.astype(np.int64)
+    numbers = x.astype(np.float64)
+    return 2 * numbers - 1 if x.dtype.kind == "b" and role(case, name) is signs else numbers
+
+
+FAMILIES = {
+    module: [case for case in CASES if case.loss.__module__ == module]
+    for module in dict.fromkeys(case.loss.__module__ for case in CASES)
+}
