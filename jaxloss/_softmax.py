@@ -152,13 +152,14 @@ def _sums(z: Array, top: Array, axis: int) -> tuple[Array, Array]:
     both have the right slope at the largest.
     """
     tiny = jnp.finfo(z.dtype).tiny
-    total = jnp.sum(jnp.exp(jnp.where(z + (-top) > tiny, tiny, z + (-top))), axis, keepdims=True)
+    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), tiny)), axis, keepdims=True)
     rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * (4 * (top - z) - 1), 1), axis, keepdims=True)
     return total, rest
 
 
 def _log_normalizer(top: Array, total: Array, rest: Array) -> Array:
-    return jnp.log1p(jnp.where((total < 1.5) & (top < jnp.finfo(total.dtype).max), rest, total - 1))
+    drowned = (total < 1.5) & (top < jnp.finfo(total.dtype).max)
+    return jnp.log1p(jnp.where(drowned | jnp.isnan(rest), rest, total - 1))  # the total's minimum may lose a NaN
 
 
 def _own(z: Array, top: Array, labels: Array, axis: int, over: AxisName | None) -> Array:
