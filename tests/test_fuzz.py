@@ -468,3 +468,14 @@ def test_tweedie_deviance_loss_of_powers_that_overflow(p, y, power, expected):
 def test_general_robust_loss_rises_with_its_shape_to_infinity(x, alpha):
     slope = jax.grad(lambda alpha: jaxloss.general_robust_loss(jnp.float32(x), jnp.float32(0), alpha=alpha))
     assert slope(jnp.float32(alpha)) == INF
+
+
+def test_renyi_divergence_of_a_class_that_the_model_all_but_rules_out():
+    """alpha / (alpha - 1) / y for the class that rules the divergence, less the share in the sum of both."""
+
+    def loss(log_probs, labels):
+        return jaxloss.renyi_divergence(log_probs, labels, alpha=1.5)
+
+    slopes = jax.grad(loss, (0, 1))(jnp.array([-1.25e30, -0.5]), jnp.array([2.6e-30, 0.4]))
+    np.testing.assert_allclose(slopes[0], [-1, 0])
+    np.testing.assert_allclose(slopes[1], [3 / 2.6e-30, -2 / 0.4], rtol=1e-5)
