@@ -151,8 +151,7 @@ def _sums(z: Array, top: Array, axis: int) -> tuple[Array, Array]:
     The two are spelled apart because a shared ``z - top`` would be written to memory in full. The bounds are such that
     both have the right slope at the largest.
     """
-    tiny = jnp.finfo(z.dtype).tiny
-    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), tiny)), axis, keepdims=True)
+    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), jnp.finfo(z.dtype).tiny)), axis, keepdims=True)
     rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * (4 * (top - z) - 1), 1), axis, keepdims=True)
     return total, rest
 
