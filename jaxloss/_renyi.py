@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import jax
@@ -78,34 +79,22 @@ def _shares(log_p: Array, y: Array, axes: tuple[int, ...]) -> tuple[Array, Array
     return total, y / total, jnp.where(y == 0, 0, log_p - log_or(y, 0))
 
 
-def _logs(share: Array, d: Array, b: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """The logarithms of w * (p / y)**b below the largest, it, and the logarithm of their exponentials' sum."""
-    logs = log_or(share, -jnp.inf) + times(b, d)
-    top = jnp.max(logs, axes, keepdims=True, initial=-jnp.inf)
-    logs -= finite(top)
-    total = jnp.sum(jnp.exp(logs), axes, keepdims=True)
-    gone = jnp.isinf(top) & ~jnp.isnan(total)  # XLA may lose a NaN in the maximum
-    return logs, top, jnp.log(jnp.where(gone, 1, total))
-
-
-def _slope(share: Array, d: Array, b: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """That of the sum of w * (p / y)**b along b, from 1 at b = 0; what it adds to 1; and whether that is little."""
-    slope = jnp.sum(times(share, _over(d, b)), axes, keepdims=True)
-    change = times(b, slope)
-    return slope, change, (change > -0.5) & (change < 1e30)
-
-
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _renyi(log_p: Array, y: Array, alpha: Array, axes: tuple[int, ...]) -> Array:
     """With b = 1 - alpha and the labels' shares w: ``-log(sum(w * (p / y)**b)) / b``, the axes kept at size 1.
 
-    Where that sum is near 1, one plus b times its slope; elsewhere scaled by its largest term.
+    Where that sum is near 1, one plus b times ``slope``; elsewhere scaled by its largest term.
     """
     b = 1 - alpha
     _, share, d = _shares(log_p, y, axes)
-    slope, change, close = _slope(share, d, b, axes)
-    _, top, log_sum = _logs(share, d, b, axes)
-    far = -(top + log_sum) / jnp.where(b == 0, 1, b)
+    slope = jnp.sum(times(share, _over(d, b)), axes, keepdims=True)
+    change = times(b, slope)
+    close = (change > -0.5) & (change < 1e30)
+    logs = log_or(share, -jnp.inf) + times(b, d)
+    top = jnp.max(logs, axes, keepdims=True, initial=-jnp.inf)
+    total = jnp.sum(jnp.exp(logs - finite(top)), axes, keepdims=True)
+    gone = jnp.isinf(top) & ~jnp.isnan(total)  # XLA may lose a NaN in the maximum
+    far = -(top + jnp.log(jnp.where(gone, 1, total))) / jnp.where(b == 0, 1, b)
     return jnp.where(close, 0 - slope * log1prel(jnp.where(close, change, 0)), far)
 
 
@@ -117,20 +106,19 @@ def _renyi_rule(axes: tuple[int, ...], primals: tuple[Array, ...], tangents: tup
     b = 1 - alpha
     total, share, d = _shares(log_p, y, axes)
     gone = (d == -jnp.inf) & (value < jnp.inf)  # only at orders below 1
-    absent = (y == 0) | (value == jnp.inf) | gone
-    e = jnp.where(absent, 0, d + value)
-    t = b * e
-    # Where log(p / y) is large, e is what its rounding left: there b * e from the largest term.
-    logs, _, log_sum = _logs(share, d, b, axes)
-    exact = jnp.where(absent | _slope(share, d, b, axes)[2], t, logs - log_sum - log_or(share, 0))
-    t += lax.stop_gradient(exact - t)
-    rise = jnp.where(gone, 0, jnp.exp(t))
-    rounded = lax.stop_gradient(jnp.sum(share * rise, axes, keepdims=True))  # at large orders off 1
-    rise = rise / jnp.where(rounded == 0, 1, rounded)
+    e = jnp.where((y == 0) | (value == jnp.inf) | gone, 0, d + value)
+    t = jnp.where(gone, -jnp.inf, b * e)
+    # That sum is 1 but for rounding, which is large at large orders and where log(p / y) is: it may even overflow.
+    top = lax.stop_gradient(jnp.max(jnp.where(y == 0, -jnp.inf, t), axes, keepdims=True, initial=-jnp.inf))
+    top = jnp.where((top > -math.log(jnp.finfo(t.dtype).tiny)) | (top < -1), finite(top), 0)
+    rise = jnp.exp(t - top)
+    rounded = lax.stop_gradient(jnp.sum(share * rise, axes, keepdims=True))
+    rounded = jnp.where(rounded == 0, 1, rounded)
+    rise, off = rise / rounded, jnp.abs(top + jnp.log(rounded)) > 1e-3
     change = jnp.zeros_like(value)
     if not isinstance(d_log_p, SymbolicZero):
         change -= jnp.sum(share * rise * d_log_p, axes, keepdims=True)
-    over = jnp.where(b == 0, e, jnp.where(gone, -1, jnp.expm1(t)) / jnp.where(b == 0, 1, b))
+    over = jnp.where(b == 0, e, jnp.where(off, rise - 1, jnp.expm1(t)) / jnp.where(b == 0, 1, b))
     if not isinstance(d_y, SymbolicZero):
         edge = jnp.where(b < 0, 1 / jnp.where(b < 0, b, 1), -finite(log_p) - finite(value))
         change += jnp.sum(jnp.where(y == 0, edge, rise - over) / total * d_y, axes, keepdims=True)
