@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rows import Row, torch
+from rows import ROWS, Row, torch
 
 
 MIB = 2**20
@@ -25,6 +25,18 @@ try:
     libc.mallopt(-8, 1)  # one arena (M_ARENA_MAX), whose free memory malloc_trim can give back: see `peak`
 except (OSError, AttributeError):  # not glibc
     libc = None
+
+
+def allocate(fresh: bool) -> None:
+    """From here on, every large array gets new pages from the system, or else those of freed ones.
+
+    Left to itself, glibc does the one for some arrays and the other for others, by what went before; new pages take up
+    to twice the time of the arithmetic, and so a ratio says little.
+    """
+    if libc is not None:
+        libc.mallopt(-3, 2**17)  # M_MMAP_THRESHOLD, which else follows the sizes that are freed
+        libc.mallopt(-4, 2**16 if fresh else 0)  # M_MMAP_MAX
+        libc.mallopt(-1, 2**17 if fresh else 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
 class Contender(NamedTuple):
@@ -43,10 +55,12 @@ class Result(NamedTuple):
 
 
 class Record(NamedTuple):
-    """Of one contender. `ratio` is our time to its time, round by round: 10 %, median, 90 %."""
+    """Of one contender. `ratio` is our time to its time, round by round: 10 %, median, 90 %; `fresh` the same median
+    in memory that is new in every call."""
 
     milliseconds: float
     ratio: tuple[float, float, float]
+    fresh: float | None
     temporaries: float | None
     peak: float | None
     lowering: float | None
@@ -217,7 +231,14 @@ def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> np.ndarray:
     return seconds
 
 
-def measured(row: Row, rounds: int) -> Result:
+def fresh_ratios(index: int, rounds: int) -> dict[str, float]:
+    """Of row `index`, by contender; to be run in a process that allocates afresh from its start."""
+    found = contenders(ROWS[index], ROWS[index].arrays())
+    seconds = interleaved([c.run for c in found.values()], rounds)
+    return dict(zip(found, np.median(seconds[:, :1] / seconds, axis=0).tolist()))
+
+
+def measured(row: Row, rounds: int, fresh: dict[str, float]) -> Result:
     arrays = row.arrays()
     found = contenders(row, arrays)
     seconds = interleaved([c.run for c in found.values()], rounds)
@@ -228,6 +249,7 @@ def measured(row: Row, rounds: int) -> Result:
         records[name] = Record(
             float(np.median(taken)) * 1e3,
             (float(low), float(middle), float(high)),
+            fresh.get(name),
             c.temporaries,
             peak(c.run),
             c.lowering,
