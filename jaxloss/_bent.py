@@ -8,12 +8,12 @@ import numpy as np
 from ._checks import message
 from ._curves import box_cox, expected_curve, focal, miss, poly1, taylor
 from ._derivatives import times
-from ._jit import jit
+from ._jit import jit_over_classes
 from ._reduction import reduce
 from ._types import Array, ArrayLike, AxisName, Finite, NonNegative, NonPositive, Proportion, Reduction
 
 
-@jit
+@jit_over_classes
 def softmax_focal_loss(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -75,7 +75,7 @@ def softmax_focal_loss(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@jit
+@jit_over_classes
 def poly1_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -138,7 +138,7 @@ def poly1_cross_entropy(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@jit
+@jit_over_classes
 def generalized_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -201,7 +201,7 @@ def generalized_cross_entropy(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@jit
+@jit_over_classes
 def symmetric_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -266,7 +266,7 @@ def symmetric_cross_entropy(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@jit
+@jit_over_classes
 def taylor_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,

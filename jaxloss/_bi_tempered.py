@@ -13,14 +13,14 @@ from ._checks import real
 from ._classification import weigh_classes
 from ._curves import box_cox
 from ._derivatives import times
-from ._jit import jit
+from ._jit import jit_over_classes
 from ._reduction import reduce
 from ._softmax import below, peak
 from ._special import log1prel
 from ._types import Array, ArrayLike, AxisName, Positive, Proportion, Reduction
 
 
-@jit
+@jit_over_classes
 def bi_tempered_logistic_loss(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -114,23 +114,30 @@ def _own(log_p: Array, miss: Array, t: Array) -> Array:
 def _shift(x: Array, t: Array, axis: int) -> Array:
     """The shift at which ``exp_t(x - shift)`` sums to 1, for x of at most 0 with a 0 in it.
 
-    The sum is convex and falls, so that Newton's steps from 0 rise to the root.
+    The sum is convex and falls, so that Newton's steps from 0 rise to the root. The last step has the derivative of
+    all: where a scan loses the rule, the loop would have none.
     """
+
+    def step(x: Array, t: Array, shift: Array) -> Array:
+        log = _log_exp(x - shift, t)
+        excess = jnp.sum(jnp.exp(log), axis, keepdims=True) - 1
+        slope = jnp.sum(jnp.exp(t * log), axis, keepdims=True)
+        return jnp.where(slope == 0, excess, excess / jnp.where(slope == 0, 1, slope))
 
     def advance(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         _, shift, count = state
-        log = _log_exp(x - shift, t)
-        excess = jnp.sum(jnp.exp(log), axis, keepdims=True) - 1
-        step = excess / jnp.sum(jnp.exp(t * log), axis, keepdims=True)
-        return shift, shift + jnp.maximum(step, 0), count + 1
+        return shift, shift + jnp.maximum(step(*still, shift), 0), count + 1
 
     def rising(state: tuple[Array, Array, Array]) -> Array:
         last, shift, count = state
         return jnp.any(shift > last) & (count < 100)
 
-    start = 0 * jnp.max(jnp.maximum(x, -1), axis, keepdims=True)
+    still = lax.stop_gradient((x, t))
+    start = 0 * jnp.max(jnp.maximum(still[0], -1), axis, keepdims=True)
     shift = lax.while_loop(rising, advance, advance((start, start, jnp.zeros((), jnp.int32))))[1]
-    return jnp.where(shift == jnp.inf, jnp.nan, shift)
+    shift = jnp.where(shift == jnp.inf, jnp.nan, shift)
+    last = step(x, t, shift)
+    return shift + (last - lax.stop_gradient(last))
 
 
 @_shift.defjvp

@@ -21,6 +21,7 @@ from ._types import Array
 P = ParamSpec("P")
 R = TypeVar("R")
 
+INTEGERS = (int, np.integer, np.ndarray)
 _caller: ContextVar[str] = ContextVar("caller", default="")
 
 # Part of the key of every jit cache: a function compiled without checks is compiled anew with them. Always on, even
@@ -56,6 +57,20 @@ def array(name: str, x: Any) -> Array:
     if not (x.dtype == jnp.bool_ or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
         raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
     return x
+
+
+def overflows(x: Any) -> bool:
+    """Whether integers of Python's or NumPy's are more than JAX's hold, which would cut off bits."""
+    bits = 64 if jax.config.read("jax_enable_x64") else 32
+    if isinstance(x, int):
+        return x.bit_length() >= bits
+    if x.dtype.kind not in "iu" or 8 * x.dtype.itemsize <= bits or not x.size:
+        return False
+    return bool(np.min(x) < limits(x).min or np.max(x) > limits(x).max)
+
+
+def limits(x: Any) -> np.iinfo:
+    return np.iinfo(np.uint32 if getattr(x, "dtype", np.dtype(int)).kind == "u" else np.int32)
 
 
 def real(x: Array) -> bool:
@@ -138,6 +153,8 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
       ValueError: cross_entropy: labels must lie in [0, 10), got 12 at index (1,)
     """
 
+    if not callable(f):
+        raise TypeError(f"checked must get a function, such as a loss, got {f!r}")
     function: Callable[..., R] = f
 
     @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -155,6 +172,10 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
         arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
         if any(isinstance(leaf, Tracer) for leaf in arrays):
             raise TypeError("checked must be outermost: write checked(jit(f)) or checked(grad(f)), not jit(checked(f))")
+        if any(isinstance(leaf, INTEGERS) and overflows(leaf) for leaf in arrays):
+            raise ValueError(
+                "checked takes integers of 32 bits; cast larger ones to float32, or turn on jax_enable_x64"
+            )
         constants = tuple(_ARRAY if isinstance(leaf, _ARRAYS) else leaf for leaf in leaves)
         with _checking(True):
             error, result = run(tree, constants, arrays)

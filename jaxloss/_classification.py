@@ -12,13 +12,13 @@ from . import _devices, _inputs
 from ._checks import array, message, nan_unless, real, report
 from ._derivatives import at_least, quotient, times, with_partials
 from ._elementary import exp_minus_abs, log1p_unit, softplus
-from ._jit import jit
+from ._jit import jit, jit_over_classes
 from ._reduction import fit, live, reduce
 from ._softmax import smoothed_nll
 from ._types import Array, ArrayLike, AxisName, NonNegative, NonNegatives, Proportion, Reduction
 
 
-@jit
+@jit_over_classes
 def nll_loss(
     log_probs: ArrayLike,
     labels: ArrayLike,
@@ -172,7 +172,7 @@ def binary_cross_entropy_with_logits(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@jit
+@jit_over_classes
 def cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -299,7 +299,7 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
 
 
 def _log(p: Array, least: Array) -> Array:
-    return jnp.log(jnp.maximum(p, least))
+    return jnp.where(p < least, jnp.log(least), jnp.log(jnp.where(p < least, 1, p)))
 
 
 def _log_not(p: Array, least: Array) -> Array:
@@ -327,7 +327,9 @@ def binary_slope(z: Array, y: Array, w: Array) -> Array:
     return sign * (wrong - right * e) / (1 + e)
 
 
-@with_partials(binary_slope, lambda z, y, w: w * softplus(-z) - softplus(z), lambda z, y, w: times(y, softplus(-z)))
+@with_partials(
+    binary_slope, lambda z, y, w: times(w, softplus(-z)) - softplus(z), lambda z, y, w: times(y, softplus(-z))
+)
 def binary_nll(z: Array, y: Array, w: Array) -> Array:
     """Nothing here is subtracted, so a confident loss keeps its relative accuracy."""
     _, wrong, right, e = shares(z, 1 - y, w * y)

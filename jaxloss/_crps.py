@@ -11,7 +11,7 @@ from jax import lax
 
 from . import _inputs
 from ._checks import message
-from ._derivatives import quotient, squarable, with_partials
+from ._derivatives import quotient, with_partials
 from ._jit import jit
 from ._reduction import reduce
 from ._types import Array, ArrayLike, AxisName, EachPositive, Reduction
@@ -116,23 +116,28 @@ def ensemble_crps_loss(
 
 
 def _bend(e: Array, s: Array, power: int) -> Array:
-    z = squarable(quotient(e, s))
-    return 2 * z**power * _normal(z) / s
+    z = _standard(e, s)
+    return quotient(2 * z**power * _normal(z), s)
 
 
 @with_partials(lambda e, s: _bend(e, s, 0), lambda e, s: -_bend(e, s, 1))
 def _by_error(e: Array, s: Array) -> Array:
-    return lax.erf(quotient(e, s) * 0.7071067811865476)
+    return lax.erf(_standard(e, s) * 0.7071067811865476)
 
 
 @with_partials(lambda e, s: -_bend(e, s, 1), lambda e, s: _bend(e, s, 2))
 def _by_scale(e: Array, s: Array) -> Array:
-    return 2 * _normal(quotient(e, s)) - 0.5641895835477563
+    return 2 * _normal(_standard(e, s)) - 0.5641895835477563
 
 
 @with_partials(_by_error, _by_scale)
 def _gaussian_crps(e: Array, s: Array) -> Array:
     return e * _by_error(e, s) + s * _by_scale(e, s)
+
+
+def _standard(e: Array, s: Array) -> Array:
+    """The error in standard deviations, as many as make a difference."""
+    return jnp.clip(quotient(e, s), -40, 40)
 
 
 def _normal(z: Array) -> Array:

@@ -296,7 +296,7 @@ def _triplet_hinge(
     away = distance(anchors, negatives)
     if swap:
         away = jnp.minimum(away, distance(positives, negatives))
-    return positive(difference(distance(anchors, positives), away) + margin)
+    return positive(distance(anchors, positives) - away + margin)
 
 
 def _euclidean(a: Array, b: Array) -> Array:

@@ -194,7 +194,7 @@ def _clipped(z: Array, clip: Array) -> tuple[Array, Array, Array, Array]:
     log_rest = jnp.where(clip == 0, -softplus(z), jnp.log(sigmoid(-z) + jnp.where(clip == 0, 1, clip)))
     log = jnp.where(q < 0.5, -jnp.log1p(-small), -log_rest)
     ratio = jnp.where(q < 1e-4, 1 + 0.5 * q, log / jnp.where(q < 1e-4, 1, q))
-    return q, log, ratio, jnp.where(q < 0.5, jnp.log(small), jnp.log1p(-sigmoid(-z) - clip))
+    return q, log, ratio, jnp.where(q < 0.5, jnp.log(jnp.where(q > 0, small, 1)), jnp.log1p(-sigmoid(-z) - clip))
 
 
 def _clipped_by_q(z: Array, gamma: Array, clip: Array) -> tuple[Array, Array]:
@@ -214,7 +214,7 @@ def _clipped_slope(z: Array, gamma: Array, clip: Array) -> Array:
 
 def _clipped_by_gamma(z: Array, gamma: Array, clip: Array) -> Array:
     q, log, _, log_q = _clipped(squarable(z), clip)
-    return times(power(q, gamma) * log, log_q)
+    return jnp.where(q > 0, times(power(jnp.where(q > 0, q, 1), gamma) * log, log_q), 0)
 
 
 def _clipped_by_clip(z: Array, gamma: Array, clip: Array) -> Array:

@@ -210,7 +210,7 @@ def class_labels(
     if not soft and labels.dtype.itemsize < 4:
         labels = labels.astype(jnp.int32)
     if ignore_index is not None:
-        wanted = labels != _ignored(ignore_index, soft).astype(labels.dtype)
+        wanted = labels != _ignored(ignore_index, soft, labels.dtype)
         mask = wanted if mask is None else jnp.where(wanted, fit("mask", mask, rows), jnp.zeros_like(mask))
     exists = None if mask is None else jnp.expand_dims(jnp.broadcast_to(live(mask, rows), rows), axis)
     hint = "" if allowed is None else ", in classes that class_mask allows"
@@ -318,13 +318,16 @@ def _allowed(class_mask: ArrayLike, scores: Array, axis: int) -> Array:
     return allowed
 
 
-def _ignored(ignore_index: ArrayLike, soft: bool) -> Array:
+def _ignored(ignore_index: ArrayLike, soft: bool, dtype: Any) -> Array:
     ignored = array("ignore_index", ignore_index)
     if soft:
         raise ValueError(message("ignore_index needs integer labels; with probabilities pass mask instead"))
     if real(ignored) or ignored.shape:
         raise TypeError(message(f"ignore_index must be an integer, got {ignored.dtype} of shape {ignored.shape}"))
-    return ignored
+    limits = jnp.iinfo(dtype)
+    if jnp.iinfo(ignored.dtype).min < limits.min < 0:
+        ignored = jnp.clip(ignored, limits.min, limits.max)
+    return ignored.astype(dtype)
 
 
 def _labels_wanted(name: str, shape: tuple[int, ...], rows: tuple[int, ...], labels: Array, only_integers: bool) -> str:

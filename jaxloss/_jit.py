@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._checks import array, calling, inside_call, message, nan_unless, report, within
+from ._checks import INTEGERS, array, calling, inside_call, limits, message, nan_unless, overflows, report, within
 from ._types import Array, Number, Parameter
 
 
@@ -17,13 +17,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def jit(f: Callable[P, R]) -> Callable[P, R]:
+def jit_over_classes(f: Callable[P, R]) -> Callable[P, R]:
+    """`jit` for losses whose labels count classes."""
+    return jit(f, indices=("labels", "ignore_index"))
+
+
+def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
     """`jax.jit` for public functions, told everything by their annotations.
 
-    What takes no array is static. A `Number` is checked at the call where it is one of Python's or NumPy's,
-    and made NaN where its value only shows when it is too late to raise; it reaches `f` as an array of the dtype of the
-    loss. What comes back is a plain function, which pickles and which editors and `help` can read, and which leaves no
-    nested call behind in a caller's jit.
+    What takes no array is static. Integers that JAX would cut to 32 bits become floats, or, where they are `indices`,
+    the nearest ones that fit, which are out of range as well. A `Number` is checked at the call where it is one of
+    Python's or NumPy's, and made NaN where its value only shows when it is too late to raise; it reaches `f` as an
+    array of the dtype of the loss. What comes back is a plain function, which pickles and which editors and `help` can
+    read, and which leaves no nested call behind in a caller's jit.
     """
     hints = get_type_hints(f, include_extras=True)
     hints.pop("return")
@@ -53,7 +59,10 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(f)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         # All that an eager call costs beyond its dispatch: whose name a message gets is looked up once there is one.
+        narrowed = {}
         for name, value in (*zip(names, args), *kwargs.items()):
+            if isinstance(value, INTEGERS) and overflows(value) and name not in static:
+                value = narrowed[name] = _narrowed(value, name in indices)
             if name in static:
                 error, says = TypeError, _unhashable(name, value)
             elif isinstance(value, str):
@@ -65,8 +74,9 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
             if says:
                 with calling(f.__name__):
                     raise error(message(says))
+        call: Any = traced if inside_call() else compiled
         try:
-            return (traced if inside_call() else compiled)(*args, **kwargs)
+            return call(**{**dict(zip(names, args)), **kwargs, **narrowed}) if narrowed else call(*args, **kwargs)
         except TypeError:
             with calling(f.__name__):
                 for name, value in _bind(signature, args, kwargs).items():
@@ -81,6 +91,13 @@ def jit(f: Callable[P, R]) -> Callable[P, R]:
 
 _NUMBERS = (int, float, np.generic, np.ndarray)
 _NOT_NUMBERS = "OSUMm"
+
+
+def _narrowed(x: Any, index: bool) -> Any:
+    fit = limits(x)
+    low, high, dtype = (fit.min, fit.max, fit.dtype) if index else (-(2.0**128), 2.0**128, np.float32)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.clip(x, low, high)).astype(dtype)
 
 
 def widened(x: Any) -> Any:

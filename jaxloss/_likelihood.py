@@ -7,10 +7,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import _inputs
-from ._checks import nan_where
+from ._checks import message, nan_where
 from ._derivatives import absolute, at_least, quotient, with_partials
 from ._jit import jit
 from ._reduction import reduce
+from ._softmax import below, peak
 from ._special import (
     cauchy,
     log1p_deficit,
@@ -235,9 +236,12 @@ def gaussian_mixture_nll_loss(
       Array(-45.358555, dtype=float32)
     """
     logits, labels, axis = _inputs.members(mask, axis=-1, logits=logits, labels=labels)
+    if logits.shape[axis] == 0:
+        raise ValueError(message(f"logits must have at least one component, got shape {logits.shape}"))
     exists = None if mask is None else _inputs.live_rows(mask, logits, (axis,))
     means = _inputs.parameter("means", means, "(-inf, inf)", exists, logits, "logits")
     scales = _inputs.parameter("scales", scales, "(0, inf)", exists, logits, "logits")
+    logits = below(logits, peak(logits, jnp.zeros(()), axis))
     losses = _mixture_nll(logits, means - labels, jnp.broadcast_to(scales, logits.shape))
     if full:
         losses = losses + _HALF_LOG_2_PI
@@ -270,7 +274,7 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
 
 def _weighed(logits: Array, errors: Array, scales: Array) -> Array:
     """With the logarithm of each component's density, finite however far away it is."""
-    farthest = 0.25 * jnp.sqrt(jnp.finfo(errors.dtype).max)
+    farthest = jnp.sqrt(jnp.finfo(errors.dtype).max)
     density = -0.5 * jnp.square(jnp.clip(quotient(errors, scales), -farthest, farthest)) - jnp.log(scales)
     unknown = jnp.isnan(density)
     return nan_where(unknown, logits + jnp.where(unknown, 0, density))

@@ -23,13 +23,13 @@ from . import _devices, _inputs
 from ._checks import array, message
 from ._classification import weigh_classes
 from ._derivatives import known, squarable, with_partials
-from ._jit import jit, widened
+from ._jit import jit_over_classes, widened
 from ._reduction import leave, way_out_exists, weigh
 from ._softmax import smoothed_nll
 from ._types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
 
 
-@jit
+@jit_over_classes
 def linear_cross_entropy(
     hidden: ArrayLike,
     kernel: ArrayLike,

@@ -12,12 +12,12 @@ from . import _inputs
 from ._checks import message, nan_with_any
 from ._classification import weigh_classes
 from ._derivatives import positive
-from ._jit import jit
+from ._jit import jit_over_classes
 from ._reduction import reduce
 from ._types import Array, ArrayLike, AxisName, NonNegative, Reduction
 
 
-@jit
+@jit_over_classes
 def multiclass_hinge_loss(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -60,7 +60,7 @@ def multiclass_hinge_loss(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@jit
+@jit_over_classes
 def multi_margin_loss(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -113,7 +113,7 @@ def multi_margin_loss(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@jit
+@jit_over_classes
 def multiclass_perceptron_loss(
     scores: ArrayLike,
     labels: ArrayLike,

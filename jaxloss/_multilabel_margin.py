@@ -10,13 +10,13 @@ from . import _inputs
 from ._checks import array, message, nan_unless, real, report, within
 from ._classification import binary_nll, each_class
 from ._derivatives import above_zero, positive, times
-from ._jit import jit
+from ._jit import jit, jit_over_classes
 from ._multiclass_margin import above
 from ._reduction import live, reduce
 from ._types import Array, ArrayLike, AxisName, Reduction
 
 
-@jit
+@jit_over_classes
 def multilabel_margin_loss(
     scores: ArrayLike,
     labels: ArrayLike,

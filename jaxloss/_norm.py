@@ -27,7 +27,8 @@ Axes = tuple[int, ...]
 def norm(x: Array, axes: Axes) -> Array:
     """The Euclidean norm, with the axes kept at size 1. Its derivative at 0 is 0."""
     top, scale, squares = _parts(x, axes)
-    return jnp.where(jnp.isinf(top), jnp.inf, jnp.sqrt(squares) * scale)
+    root = jnp.where(squares == 0, 0, jnp.sqrt(jnp.where(squares == 0, 1, squares)))
+    return jnp.where(jnp.isinf(top), jnp.inf, root * scale)
 
 
 @norm.defjvp

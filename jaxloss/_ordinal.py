@@ -10,7 +10,7 @@ from jax import lax
 from . import _inputs
 from ._checks import array, message, nan_unless, real, report
 from ._classification import binary_nll
-from ._jit import jit, widened
+from ._jit import jit, jit_over_classes, widened
 from ._reduction import reduce
 from ._types import Array, ArrayLike, AxisName, Number, Reduction
 
@@ -18,7 +18,7 @@ from ._types import Array, ArrayLike, AxisName, Number, Reduction
 Share: TypeAlias = Annotated[ArrayLike, Number("[0, 1)")]
 
 
-@jit
+@jit_over_classes
 def coral_loss(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -101,10 +101,9 @@ def class_balanced_weights(counts: ArrayLike, *, beta: Share = 0.999) -> Array:
         raise ValueError(message(f"counts must have shape (classes,), got shape {counts.shape}"))
     counts = _inputs.valid("counts", counts.astype(widened(counts)), "[0, inf)")
     powers = jnp.where(counts == 0, 1, counts)
-    low = jnp.minimum(beta, 0.5)
-    missing = jnp.where(
-        jnp.asarray(beta) < 0.5, 1 - low**powers, -jnp.expm1(powers * jnp.log1p(jnp.maximum(beta, 0.5) - 1))
-    )
+    few = jnp.asarray(beta) < 0.5
+    low, high = jnp.where(few, beta, 0.5), jnp.where(few, 0.5, beta)
+    missing = jnp.where(jnp.asarray(beta) < 0.5, 1 - low**powers, -jnp.expm1(powers * jnp.log1p(high - 1)))
     raw = jnp.where(counts == 0, 0, 1 / missing)
     total = jnp.sum(raw)
     return raw * (len(counts) / jnp.where(total == 0, 1, total))

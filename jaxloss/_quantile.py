@@ -67,7 +67,7 @@ def quantile_loss(
         losses = _pinball(error, quantile)
     else:
         huber_delta = _inputs.parameter("huber_delta", huber_delta, "[0, inf)", mask, predictions)
-        losses = _asymmetric(error, quantile) * smooth_l1(error, huber_delta)
+        losses = times(_asymmetric(error, quantile), smooth_l1(error, huber_delta))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -119,7 +119,7 @@ def expectile_loss(
     lambda error, share: _asymmetric(error, share) * jnp.sign(error), lambda error, share: -error + 0 * share
 )
 def _pinball(error: Array, share: Array) -> Array:
-    return jnp.maximum((1 - share) * error, -share * error)
+    return times(_asymmetric(error, share), jnp.abs(error))
 
 
 def _asymmetric(error: Array, share: Array) -> Array:

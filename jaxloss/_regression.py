@@ -287,9 +287,8 @@ def smooth_l1(error: Array, beta: Array) -> Array:
 
 def _slant(error: Array, scale: Array) -> tuple[Array, Array, Array]:
     """Whether the error is the smaller of the two, how much smaller that one is, and 1 over their hypotenuse at 1."""
-    ratio = quotient(error, scale)
-    near = jnp.abs(ratio) < 1
-    small = jnp.where(near, ratio, 1 / jnp.where(near, 1, ratio))
+    near = jnp.abs(error) < scale
+    small = quotient(jnp.where(near, error, scale), jnp.where(near, scale, error))
     return near, small, lax.rsqrt(1 + jnp.square(small))
 
 

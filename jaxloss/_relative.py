@@ -100,8 +100,10 @@ def smape_loss(
       Array([1., 2., 0.], dtype=float32)
     """
     predictions, labels = _inputs.elementwise(mask, predictions=predictions, labels=labels)
-    size = 0.5 * absolute(predictions) + 0.5 * absolute(labels)
-    losses = quotient(absolute(predictions - labels), jnp.where(size == 0, 1, size))
+    scale = jnp.where(jnp.maximum(jnp.abs(predictions), jnp.abs(labels)) > 1, 0.125, 1)  # exact, and nothing overflows
+    predictions, labels = scale * predictions, scale * labels
+    size = absolute(predictions) + absolute(labels)
+    losses = quotient(2 * absolute(predictions - labels), jnp.where(size == 0, 1, size))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -249,4 +251,5 @@ def cosine_distance(
 def _log1p_difference(p: Array, y: Array) -> Array:
     """``log1p(p) - log1p(y)``, in one logarithm where the two are close."""
     ratio = (p - y) / (1 + y)
-    return jnp.where(jnp.abs(ratio) < 0.5, jnp.log1p(ratio), jnp.log1p(p) - jnp.log1p(y))
+    near = jnp.abs(ratio) < 0.5
+    return jnp.where(near, jnp.log1p(jnp.where(near, ratio, 0)), jnp.log1p(p) - jnp.log1p(y))

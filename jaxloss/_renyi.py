@@ -15,7 +15,7 @@ from ._derivatives import times
 from ._divergence import finite, from_logs, log_or
 from ._jit import jit
 from ._reduction import reduce
-from ._special import exprel_slope, log1prel
+from ._special import exprel, exprel_slope, log1prel
 from ._types import Array, ArrayLike, Axes, AxisName, Positive, Reduction
 
 
@@ -69,7 +69,10 @@ def renyi_divergence(
 
 def _over(x: Array, b: Array) -> Array:
     """``(exp(b * x) - 1) / b``, `x` at b = 0."""
-    return jnp.where(b == 0, x, jnp.expm1(times(b, x)) / jnp.where(b == 0, 1, b))
+    endless = jnp.isinf(x)
+    limit = jnp.where(b == 0, x, jnp.expm1(times(b, x)) / jnp.where(b == 0, 1, b))
+    x = jnp.where(endless, 0, x)
+    return jnp.where(endless, limit, x * exprel(b * x))
 
 
 def _shares(log_p: Array, y: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
@@ -118,7 +121,7 @@ def _renyi_rule(axes: tuple[int, ...], primals: tuple[Array, ...], tangents: tup
     change = jnp.zeros_like(value)
     if not isinstance(d_log_p, SymbolicZero):
         change -= jnp.sum(share * rise * d_log_p, axes, keepdims=True)
-    over = jnp.where(b == 0, e, jnp.where(off, rise - 1, jnp.expm1(t)) / jnp.where(b == 0, 1, b))
+    over = jnp.where(off | gone, (rise - 1) / jnp.where(b == 0, 1, b), e * exprel(jnp.where(off | gone, 0, t)))
     if not isinstance(d_y, SymbolicZero):
         edge = jnp.where(b < 0, 1 / jnp.where(b < 0, b, 1), -finite(log_p) - finite(value))
         change += jnp.sum(jnp.where(y == 0, edge, rise - over) / total * d_y, axes, keepdims=True)

@@ -42,15 +42,18 @@ def smoothed_nll(
     top = peak(logits, doubt, axis, over)
     losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis, over)
     if label_smoothing is not None:
-        below = 0.5 * logits - 0.5 * top  # halved, and so spelled apart: see `_sums`
+        # Scaled by a power of two, so that no sum overflows, and so spelled apart: see `_sums`.
+        scale = 0.5 ** (logits.shape[axis] * _devices.count(over)).bit_length()
+        below = scale * logits - scale * top
         if class_mask is None:
-            (means,) = _devices.total([jnp.mean(below, axis, keepdims=True)], over)
-            uniform = 2 * means / _devices.count(over)
+            (total,) = _devices.total([jnp.sum(below, axis, keepdims=True)], over)
+            allowed = logits.shape[axis] * _devices.count(over)
         else:
             allowed = jnp.sum(jnp.broadcast_to(class_mask, logits.shape), axis, keepdims=True, dtype=logits.dtype)
             total = jnp.sum(jnp.where(class_mask, below, 0), axis, keepdims=True)
             total, allowed = _devices.total([total, allowed], over)
-            uniform = 2 * total / jnp.maximum(allowed, 1)
+            allowed = jnp.maximum(allowed, 1)
+        uniform = total / (scale * allowed)
         uniform = jnp.where(top == jnp.finfo(logits.dtype).max, -jnp.inf, uniform)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
     if z_loss is not None:
@@ -139,9 +142,10 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
     z, top, log_normalizer = primals
     x = below(z, top)
     is_top = (x == 0).astype(z.dtype)
-    lead = _along(is_top, tangents[0], axis) / jnp.maximum(jnp.sum(is_top, axis, keepdims=True), 1)
+    tops = jnp.sum(is_top, axis, keepdims=True)
+    lead = _along(is_top, tangents[0], axis) / jnp.maximum(tops, 1)
     change = tangents[0] - lead
-    softmax = jnp.where(x == 0, 0, jnp.exp(x - log_normalizer))
+    softmax = jnp.where((x == 0) & (tops == 1), 0, jnp.exp(x - log_normalizer))
     return every_nll(*primals, axis), _along(softmax, change, axis) - change
 
 

@@ -17,13 +17,13 @@ from jax import lax
 
 from . import _inputs
 from ._checks import nan_with_any
-from ._jit import jit
+from ._jit import jit_over_classes
 from ._reduction import reduce
 from ._softmax import below, peak
 from ._types import Array, ArrayLike, AxisName, Reduction
 
 
-@jit
+@jit_over_classes
 def sparsemax_loss(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -74,7 +74,7 @@ def sparsemax_loss(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@jit
+@jit_over_classes
 def entmax15_loss(
     scores: ArrayLike,
     labels: ArrayLike,

@@ -26,7 +26,13 @@ def exprel_slope(t: Array) -> Array:
 @with_partials(exprel_slope)
 def exprel(t: Array) -> Array:
     """``expm1(t) / t``, 1 at 0."""
-    return jnp.where(t == 0, 1, jnp.expm1(t) / jnp.where(t == 0, 1, t))
+    tiny = _tiny(t)
+    return jnp.where(tiny, 1 + 0.5 * t, jnp.expm1(t) / jnp.where(tiny, 1, t))
+
+
+def _tiny(x: Array) -> Array:
+    """Where two terms of a series are all: where a slope would divide by the square of `x`."""
+    return jnp.abs(x) < jnp.finfo(x.dtype).eps ** 0.5
 
 
 def log1p_deficit(u: Array) -> Array:
@@ -41,7 +47,8 @@ def log1p_deficit(u: Array) -> Array:
 @with_partials(lambda u: -jax.jvp(log1p_deficit, (u,), (jnp.ones_like(u),))[1])
 def log1prel(u: Array) -> Array:
     """``log1p(u) / u``, 1 at 0."""
-    return jnp.where(u == 0, 1, jnp.log1p(u) / jnp.where(u == 0, 1, u))
+    tiny = _tiny(u)
+    return jnp.where(tiny, 1 - 0.5 * u, jnp.log1p(u) / jnp.where(tiny, 1, u))
 
 
 # Times the reciprocal: XLA joins two divisions in a row, and the product of small numbers is 0.
@@ -73,7 +80,8 @@ def cauchy_by_b(x: Array, b: Array) -> Array:
 def cauchy(x: Array, b: Array) -> Array:
     """``b / 2 * log1p(x**2 / b)``, also where the square overflows."""
     u = jnp.square(x) / b
-    far = jnp.where(jnp.isinf(u), jnp.log(jnp.abs(x)) - 0.5 * jnp.log(b), 0.5 * jnp.log1p(u))
+    large = jnp.isinf(u)
+    far = jnp.where(large, jnp.log(jnp.where(large, jnp.abs(x), 1)) - 0.5 * jnp.log(b), 0.5 * jnp.log1p(u))
     return jnp.where(u < 1, 0.5 * jnp.square(x) * log1prel(jnp.minimum(u, 1)), b * far)
 
 

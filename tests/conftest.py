@@ -32,15 +32,27 @@ def pytest_addoption(parser):
     parser.addoption("--sample", action="store_true", help="of the rows in cases.py only the first of each module")
 
 
-def pytest_terminal_summary(terminalreporter):
+def examples(config):
     """How many examples `test_fuzz.py` has tried of each family."""
     seen = {}
-    for report in terminalreporter.getreports("passed"):
+    for report in config.pluginmanager.get_plugin("terminalreporter").getreports("passed"):
         for name, value in report.user_properties:
             if name == "examples" and report.when == "call":
                 seen[value[0]] = seen.get(value[0], 0) + value[1]
-    for family, count in seen.items():
+    return seen
+
+
+def pytest_terminal_summary(terminalreporter):
+    for family, count in examples(terminalreporter.config).items():
         terminalreporter.write_line(f"{family}: {count} examples")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    wanted = int(os.environ.get("FUZZ_EXAMPLES", 0))
+    on_a_worker = hasattr(session.config, "workerinput")
+    if not on_a_worker and any(count < wanted for count in examples(session.config).values()):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(tryfirst=True)

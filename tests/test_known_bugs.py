@@ -648,6 +648,47 @@ def test_labels_out_of_range_in_every_integer(case, x64):
         assert np.all(np.isnan(losses[0])) and not np.any(np.isnan(losses[1:])), label
 
 
+@by_loss(OF_CLASSES)
+def test_labels_that_32_bits_do_not_hold(case):
+    """NumPy's integers have 64 bits, of which JAX cuts off half without a word."""
+    arguments = case.arguments()
+    labels = np.stack([arguments["labels"].astype("int64")] * 3)
+    for row, label in enumerate((2**32 + 1, -(2**32), 2**63 - 1)):
+        labels[row, 0] = label
+        losses = case.loss(**{**arguments, "labels": labels[row]}, **case.options, reduction="none")
+        assert np.all(np.isnan(losses[0])) and not np.any(np.isnan(losses[1:])), label
+    mask = np.ones(losses.shape, bool)
+    mask[0] = False
+    masked = case.loss(**{**arguments, "labels": labels[0]}, mask=mask, **case.options)
+    np.testing.assert_array_equal(masked, case.loss(**arguments, mask=mask, **case.options))
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, jax.jit], ids=["eagerly", "jit"])
+def test_numbers_that_32_bits_do_not_hold(transform):
+    large, power = np.array([3_000_000_000, 0]), 2**40
+    x = jnp.array([3e9, 1.0])
+    j = jaxloss
+    for got, expected in (
+        (lambda x: j.mse_loss(x, large), 0.5),
+        (lambda x: j.mse_loss(x, x - 1, np.array([2**32, 1]), reduction="total").weight, 2**32 + 1),
+        (lambda x: j.mse_loss(x, x - 1, mask=np.array([2**32, 1])), np.nan),
+        (lambda x: j.reduce(large), 1.5e9),
+        (lambda x: j.l1_loss(x[0], -(2**70)), 2.0**70),
+        (lambda x: j.huber_loss(x, jnp.zeros(2), delta=power), (4.5e18 + 0.5) / 2),
+    ):
+        np.testing.assert_allclose(transform(got)(x), expected, rtol=1e-6)
+    for ignored in (power, np.int64(power)):
+        losses = j.cross_entropy(jnp.zeros((2, 3)), np.array([0, power]), ignore_index=ignored, reduction="none")
+        np.testing.assert_allclose(losses, [np.log(3), 0], rtol=1e-6)
+
+
+def test_an_index_to_ignore_does_not_wrap_in_narrow_labels(x64):
+    losses = jaxloss.cross_entropy(
+        jnp.zeros((2, 3)), jnp.array([0, 1], jnp.int32), ignore_index=np.iinfo(np.int64).min, reduction="none"
+    )
+    np.testing.assert_allclose(losses, np.log([3, 3]))
+
+
 @by_loss([case for case in FIRST if {name for name, *_ in case.bad} - {next(iter(case.arguments()))}])
 def test_bad_values_that_are_constants_of_the_program(case):
     """What XLA's CPU backend computes of a NaN that it knows beforehand may be any number."""

@@ -62,6 +62,22 @@ def test_logits_alike_at_1e8_cost_log_two():
     close(gradient, [[-0.5, 0.5]])
 
 
+def test_an_offset_of_shares_changes_nothing():
+    arguments = {"labels": jnp.array([0.3]), "means": jnp.array([[-1.0, 1]]), "scales": jnp.array([[0.5, 0.25]])}
+    f = jax.value_and_grad(lambda z: jaxloss.gaussian_mixture_nll_loss(z, **arguments))
+    plain = f(jnp.array([[0.0, 8]]))
+    for offset in (1e4, 1e8):
+        jax.tree.map(np.testing.assert_array_equal, f(jnp.array([[0.0, 8]]) + offset), plain)
+    jax.tree.map(close, f(jnp.array([[0.0, INF]])), f(jnp.array([[-INF, 0.0]])))
+
+
+def test_smoothing_of_classes_that_lie_far_below():
+    logits = jnp.full(10, -1e38).at[0].set(0)
+    close(jaxloss.cross_entropy(logits, jnp.int32(0), label_smoothing=0.1), 9e36)
+    allowed = jnp.arange(10) < 5
+    close(jaxloss.cross_entropy(logits, jnp.int32(0), class_mask=allowed, label_smoothing=0.1), 8e36)
+
+
 # --- 2: infinite logits -------------------------------------------------------------------------------------------
 
 
@@ -370,6 +386,10 @@ EXTREMES = [
     at(jaxloss.quantile_loss, 1e30, 0, 1e29, 0.1, quantile=0.9),
     at(jaxloss.quantile_loss, -1e30, 0, 9e29, -0.9, quantile=0.9),
     at(jaxloss.quantile_loss, 2, 2, 0, 0, quantile=0.9),
+    at(jaxloss.quantile_loss, INF, 0, INF, 1, quantile=0),
+    at(jaxloss.quantile_loss, -INF, 0, 0, 0, quantile=0),
+    at(jaxloss.quantile_loss, INF, 0, 0, 0, quantile=1, huber_delta=1),
+    at(jaxloss.quantile_loss, -INF, 0, INF, -1, quantile=1, huber_delta=1),
     at(jaxloss.quantile_loss, 1, 0, 0, 0, quantile=1),
     at(jaxloss.quantile_loss, -1, 0, 0.9, -0.9, quantile=0.9, huber_delta=0),
     at(jaxloss.quantile_loss, -0.5, 0, 0.9 * 0.125, -0.9 * 0.5, quantile=0.9, huber_delta=1),
@@ -395,6 +415,8 @@ EXTREMES = [
     at(jaxloss.smape_loss, 1e25, 3e25, 1, -7.5e-26),
     at(jaxloss.smape_loss, 1e-25, 3e-25, 1, -7.5e24),
     at(jaxloss.smape_loss, -1, 1e30, 2, 0),
+    at(jaxloss.smape_loss, 2e38, -2e38, 2, 0),
+    at(jaxloss.smape_loss, 2.3e-38, 0, 2, 0),
     at(jaxloss.msle_loss, 1e30, 0, np.log(1e30) ** 2, 2 * np.log(1e30) / 1e30),
     at(jaxloss.msle_loss, 1e-5, 0, np.log1p(1e-5) ** 2, 2 * np.log1p(1e-5) / (1 + 1e-5)),
     at(jaxloss.msle_loss, -1 + 2**-20, 0, np.log(2.0**-20) ** 2, 2 * np.log(2.0**-20) * 2**20),
