@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -16,10 +17,13 @@ from ._special import (
     exprel,
     exprel_slope,
     itakura_saito,
+    log1p_bend,
     log1p_deficit,
     log1prel,
     log_factorial,
+    rising_error,
     stirling_error,
+    stirling_series,
     xlogy,
 )
 from ._types import (
@@ -84,16 +88,17 @@ def poisson_nll_loss(
         raise ValueError(message(f"full must be a bool or 'stirling', got {full!r}"))
     predictions, labels = _inputs.elementwise(mask, predictions=predictions, labels=labels)
     labels = _inputs.valid("labels", labels, "[0, inf)")
-    if log_input:
-        losses = _poisson_nll(predictions, labels)
-    else:
+    if not log_input:
         predictions = _inputs.valid("predictions", predictions, "[0, inf)")
-        losses = predictions - xlogy(labels, predictions)
+    nll, full_nll = (_poisson, _full_poisson) if log_input else (_poisson_of_rate, _full_poisson_of_rate)
     if full == "stirling":
         many = jnp.where(labels > 1, labels, 1)
-        losses = losses + jnp.where(labels > 1, xlogy(many, many) - many + 0.5 * jnp.log(many) + _HALF_LOG_2_PI, 0)
+        factorial = jnp.where(labels > 1, xlogy(many, many) - many + 0.5 * jnp.log(many) + _HALF_LOG_2_PI, 0)
+        losses = full_nll(predictions, labels, factorial, jnp.zeros_like(labels))
     elif full:
-        losses = losses + log_factorial(labels)
+        losses = full_nll(predictions, labels, log_factorial(labels), stirling_series(1 / _many(labels)))
+    else:
+        losses = nll(predictions, labels)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -145,9 +150,10 @@ def negative_binomial_nll_loss(
     predictions = _inputs.valid("predictions", predictions, "[0, inf)")
     labels = _inputs.valid("labels", labels, "[0, inf)")
     dispersion = _inputs.parameter("dispersion", dispersion, "[0, inf)", mask, predictions)
-    losses = _negative_binomial(predictions, labels, dispersion) - _log_rising(labels, dispersion)
     if full:
-        losses = losses + log_factorial(labels)
+        losses = _full_negative_binomial(predictions, labels, dispersion, log_factorial(labels))
+    else:
+        losses = _negative_binomial(predictions, labels, dispersion)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -256,33 +262,132 @@ def tweedie_deviance_loss(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@with_partials(lambda z, y: jnp.exp(z) - y, lambda z, y: -z)
-def _poisson_nll(z: Array, y: Array) -> Array:
+def _rate_slope(z: Array, y: Array, *_: Array) -> Array:
+    return jnp.exp(z) - y
+
+
+@with_partials(_rate_slope, lambda z, y: -z)
+def _poisson(z: Array, y: Array) -> Array:
     rate = jnp.exp(z)
     return jnp.where(rate == jnp.inf, jnp.inf, rate - jnp.where(y == 0, 0, y * z))
 
 
-def _negative_binomial_by_dispersion(p: Array, y: Array, a: Array) -> Array:
-    """Of ``p * log1prel(a * p) + y * log1p(a * p)``."""
-    bend = jax.jvp(log1prel, (a * p,), (jnp.ones_like(a * p),))[1]
-    return p * (p * bend) + quotient(y * p, 1 + a * p)
+def _poisson_of_rate(p: Array, y: Array) -> Array:
+    return p - xlogy(y, p)
+
+
+def _many(y: Array) -> Array:
+    """Counts from 8, where Stirling's series converges and the loss would cancel with the factorial.
+
+    From there on a loss is a deviance and the rest of the factorial (Loader 2000), all at least 0.
+    """
+    return jnp.maximum(y, 8)
+
+
+def _saddle(deviance: Array, y: Array, error: Array) -> Array:
+    return deviance + 0.5 * jnp.log(_many(y)) + _HALF_LOG_2_PI + error
+
+
+def _log_of(ratio: Array, log: Array) -> Array:
+    """The logarithm of `ratio`, or `log`, which rounds earlier, where the ratio is out of range."""
+    within = (ratio > 1e-30) & (ratio < 1e30)
+    return jnp.where(within, jnp.log(jnp.where(within, ratio, 1)), log)
+
+
+def _poisson_deviance(rate: Array, log_rate: Array, y: Array) -> Array:
+    """``rate - y - y * log(rate / y)``, also where the rate underflows."""
+    deficit = log1p_deficit((rate - y) / y, _log_of(rate / y, log_rate - jnp.log(y)))
+    return jnp.where(rate == jnp.inf, rate, (rate - y) * deficit)
+
+
+# Of the factorial's logarithm these take the derivative as it comes, and none of its error.
+@with_partials(_rate_slope, lambda z, y, *_: -z, lambda z, *_: jnp.ones_like(z))
+def _full_poisson(z: Array, y: Array, factorial: Array, error: Array) -> Array:
+    deviance = _poisson_deviance(jnp.exp(z), z, _many(y))
+    return jnp.where(y > 8, _saddle(deviance, y, error), _poisson(z, y) + factorial)
 
 
 @with_partials(
-    lambda p, y, a: (1 - quotient(y, jnp.where((y == 0) & (p == 0), 1, p))) / (1 + a * p),
-    lambda p, y, a: jnp.log1p(a * p) - jnp.log(p),
-    _negative_binomial_by_dispersion,
+    lambda p, y, *_: 1 - y / jnp.where((y == 0) & (p == 0), 1, p),
+    lambda p, y, *_: -jnp.log(p),
+    lambda p, *_: jnp.ones_like(p),
 )
+def _full_poisson_of_rate(p: Array, y: Array, factorial: Array, error: Array) -> Array:
+    deviance = _poisson_deviance(p, jnp.log(p), _many(y))
+    return jnp.where(y > 8, _saddle(deviance, y, error), _poisson_of_rate(p, y) + factorial)
+
+
+def _excess(p: Array, y: Array, a: Array) -> Array:
+    return quotient(y - p, 1 + a * p)
+
+
+def _odds_by_label(p: Array, y: Array, a: Array) -> Array:
+    return quotient(a, 1 + a * y)
+
+
+def _odds_by_dispersion(p: Array, y: Array, a: Array) -> Array:
+    return quotient(_excess(p, y, a), 1 + a * y)
+
+
+@with_partials(lambda p, y, a: -quotient(a, 1 + a * p), _odds_by_label, _odds_by_dispersion)
+def _log_stretch(p: Array, y: Array, a: Array) -> Array:
+    """``log((1 + a * y) / (1 + a * p))``."""
+    s = a * _excess(p, y, a)
+    near = jnp.abs(s) < 0.5
+    return jnp.where(near, jnp.log1p(jnp.where(near, s, 0)), jnp.log((1 + a * y) / (1 + a * p)))
+
+
+@with_partials(lambda p, y, a: quotient(1 / p, 1 + a * p), _odds_by_label, _odds_by_dispersion)
+def _log_odds(p: Array, y: Array, a: Array) -> Array:
+    """``log(p * (1 + a * y) / (1 + a * p))``."""
+    return jnp.log(p) + _log_stretch(p, y, a)
+
+
+def _deviance_by_dispersion(p: Array, y: Array, a: Array) -> Array:
+    """Of ``y * log(y / p) - (y + 1 / a) * log((1 + a * y) / (1 + a * p))``."""
+    excess = _excess(p, y, a)
+    return -excess * (excess * log1p_bend(a * excess, _log_stretch(p, y, a)))
+
+
+# The order of the two derivatives changed, the first two have no terms that cancel.
+_deviance_slope = with_partials(
+    lambda p, y, a: quotient(_excess(p, y, a), 1 + a * p),
+    lambda p, y, a: -_odds_by_dispersion(p, y, a),
+    lambda p, y, a: jax.jvp(lambda a: _deviance_by_dispersion(p, y, a), (a,), (jnp.ones_like(a),))[1],
+)(_deviance_by_dispersion)
+
+
+def _binomial_by_mean(p: Array, y: Array, a: Array, *_: Array) -> Array:
+    return (1 - quotient(y, jnp.where((y == 0) & (p == 0), 1, p))) / (1 + a * p)
+
+
+def _binomial_by_label(p: Array, y: Array, a: Array, *_: Array) -> Array:
+    return jax.jvp(lambda y: rising_error(y, a), (y,), (jnp.ones_like(y),))[1] - _log_odds(p, y, a)
+
+
+def _binomial_by_dispersion(p: Array, y: Array, a: Array, *_: Array) -> Array:
+    return jax.jvp(lambda a: rising_error(y, a), (a,), (jnp.ones_like(a),))[1] + _deviance_slope(p, y, a)
+
+
+@with_partials(_binomial_by_mean, _binomial_by_label, _binomial_by_dispersion)
 def _negative_binomial(p: Array, y: Array, a: Array) -> Array:
-    """What depends on the mean: the derivative in it, written out, doesn't cancel."""
-    return p * log1prel(a * p) + y * jnp.log1p(a * p) - xlogy(y, p)
+    rising = y * (jnp.log1p(a * y) - log1p_deficit(a * y)) - rising_error(y, a)  # the gammas', less by y log(a)
+    return p * log1prel(a * p) + y * jnp.log1p(a * p) - xlogy(y, p) - rising
 
 
-def _log_rising(y: Array, a: Array) -> Array:
-    """``lgamma(y + 1 / a) - lgamma(1 / a) + y * log(a)``, 0 at a = 0, by Stirling's formula and its error."""
-    stretch = 1 + a * y
-    errors = stirling_error(quotient(a, stretch)) - stirling_error(a + jnp.zeros_like(y))
-    return (y - 0.5) * jnp.log1p(a * y) - y * log1p_deficit(a * y) + errors
+def _binomial_deviance(p: Array, y: Array, a: Array) -> Array:
+    """Of successes and of failures, each at least 0."""
+    excess, log_stretch = _excess(p, y, a), _log_stretch(p, y, a)
+    log = _log_of(p / y * ((1 + a * y) / (1 + a * p)), _log_odds(p, y, a) - jnp.log(y))
+    return excess * (log1p_deficit(a * excess, log_stretch) - log1p_deficit(-excess / y, log))
+
+
+@with_partials(_binomial_by_mean, _binomial_by_label, _binomial_by_dispersion, lambda p, y, a, _: jnp.ones_like(p + a))
+def _full_negative_binomial(p: Array, y: Array, a: Array, factorial: Array) -> Array:
+    error = stirling_series(1 / _many(y)) + rising_error(y, a)
+    return jnp.where(
+        y > 8, _saddle(_binomial_deviance(p, _many(y), a), y, error), _negative_binomial(p, y, a) + factorial
+    )
 
 
 def _box_cox(a: Array, log: Array) -> Array:
@@ -314,13 +419,33 @@ def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
     return jnp.where(y > 0, inside, _tweedie_edge(p, y, power)[2])
 
 
+def _mean_or_one(p: Array, power: Array) -> Array:
+    """What the power of 0, for which the mean may be of any sign, takes for it."""
+    return jnp.where(power == 0, 1, p)
+
+
+def _tweedie_mixed(p: Array, y: Array, power: Array) -> Array:
+    return -2 * _mean_or_one(p, power) ** -power
+
+
+def _by_power(f: Callable[..., Array]) -> Callable[..., Array]:
+    return lambda p, y, power: jax.jvp(lambda power: f(p, y, power), (power,), (jnp.ones_like(power),))[1]
+
+
 def _tweedie_slope(p: Array, y: Array, power: Array) -> Array:
-    base = jnp.where(power == 0, 1, p)
+    base = _mean_or_one(p, power)
     return 2 * ((p - y) * (1 / base)) * base ** (1 - power)
 
 
-def _tweedie_by_label(p: Array, y: Array, power: Array) -> Array:
+def _tweedie_label_slope(p: Array, y: Array, power: Array) -> Array:
     return jnp.where(power == 0, 2 * (y - p), 2 * p ** (1 - power) * _box_cox(1 - power, _log_ratio(p, y)))
+
+
+_tweedie_by_label = with_partials(
+    _tweedie_mixed,
+    lambda p, y, power: jnp.where(power == 0, 2, jnp.where(y > 0, 2 * jnp.where(y > 0, y, 1) ** -power, 0)),
+    _by_power(_tweedie_label_slope),
+)(_tweedie_label_slope)
 
 
 @with_partials(_tweedie_slope, _tweedie_by_label, _tweedie_by_power)

@@ -35,13 +35,25 @@ def _tiny(x: Array) -> Array:
     return jnp.abs(x) < jnp.finfo(x.dtype).eps ** 0.5
 
 
-def log1p_deficit(u: Array) -> Array:
-    """``1 - log1p(u) / u``, about u / 2 for small `u`."""
+def _split(u: Array, log: Array | None) -> tuple[Array, Array, Array, Array]:
+    """Whether `u` is near 0; log1p_bend(u) there, and what it takes elsewhere: `u` and its logarithm."""
     near = (u > -0.5) & (u < 1)
     x, far = jnp.where(near, u, 0), jnp.where(near, 1, u)
     w = x / (2 + x)  # log1p(u) = 2 artanh(w)
     odd = horner(w * w, *(1 / n for n in range(3, 33, 2)))
-    return jnp.where(near, w - 2 * w * w / (2 + x) * odd, 1 - quotient(jnp.log1p(far), far))
+    return near, (1 - 2 * w / (2 + x) * odd) / (2 + x), far, jnp.log1p(far) if log is None else jnp.where(near, 0, log)
+
+
+def log1p_deficit(u: Array, log: Array | None = None) -> Array:
+    """``1 - log1p(u) / u``, about u / 2 for small `u`; from `log`, if given, where ``1 + u`` would round."""
+    near, bend, far, log = _split(u, log)
+    return jnp.where(near, u * bend, 1 - quotient(log, far))
+
+
+def log1p_bend(u: Array, log: Array) -> Array:
+    """``log1p_deficit(u, log) / u``, 1 / 2 at 0."""
+    near, bend, far, log = _split(u, log)
+    return jnp.where(near, bend, quotient(1 - quotient(log, far), far))
 
 
 @with_partials(lambda u: -jax.jvp(log1p_deficit, (u,), (jnp.ones_like(u),))[1])
@@ -52,7 +64,12 @@ def log1prel(u: Array) -> Array:
 
 
 # Times the reciprocal: XLA joins two divisions in a row, and the product of small numbers is 0.
-@with_partials(lambda a, b: (a - b) / b * (1 / a), lambda a, b: (b - a) / b * (1 / b))
+@with_partials(lambda a, b: jnp.square(1 / a), lambda a, b: -jnp.square(1 / b))
+def _itakura_saito_by_a(a: Array, b: Array) -> Array:
+    return (a - b) / b * (1 / a)
+
+
+@with_partials(_itakura_saito_by_a, lambda a, b: (b - a) / b * (1 / b))
 def itakura_saito(a: Array, b: Array) -> Array:
     """``a / b - 1 - log(a / b)`` of positive numbers: at least 0, and 0 where they are equal."""
     t = (a - b) / b
@@ -91,6 +108,14 @@ def xlogy(y: Array, x: Array) -> Array:
     return jnp.where(y == 0, 0, y * jnp.log(x))
 
 
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+
+
+def stirling_series(w: Array) -> Array:
+    """`stirling_error` for `w` of at most 1 / 8."""
+    return w * horner(jnp.square(w), *_STIRLING)
+
+
 def stirling_error(w: Array) -> Array:
     """``lgamma(z) - (z - 1/2) * log(z) + z - log(2 pi) / 2`` at ``z = 1 / w``, for `w` from 0, where it is 0."""
     large = w < 0.125
@@ -98,9 +123,27 @@ def stirling_error(w: Array) -> Array:
     for k in range(steps):  # up to where the series converges
         one_by = w / (1 + k * w)
         total += (1 + 0.5 * one_by) * log1prel(one_by) - 1
-    one_by = jnp.where(large, w, w / (1 + steps * w))
-    series = horner(jnp.square(one_by), 1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
-    return one_by * series + jnp.where(large, 0, total)
+    return stirling_series(jnp.where(large, w, w / (1 + steps * w))) + jnp.where(large, 0, total)
+
+
+def rising_error(y: Array, a: Array) -> Array:
+    """``log1p(a * y) / 2 + stirling_error(a) - stirling_error(a / (1 + a * y))``, in proportion to small `y`.
+
+    Both gammas are taken eight steps up to where the series converges, unless it does so here; and the rest is put
+    together so that each term is small with `y` and with `a`.
+    """
+    steps = jnp.where(a < 0.125, 0, jnp.full_like(a, 8))
+    top = 1 + steps * a
+    share = quotient(a * y, top + a * y)
+    total = 0.5 * jnp.log1p(quotient(a * y, top)) - y * jnp.log1p(quotient(steps * a, 1 + a * y))
+    total += steps * share * log1prel(steps * a * share)
+    for k in range(8):
+        total += jnp.log1p(jnp.maximum(steps - k, 0) * share * quotient(a, 1 + k * a))
+    w, v = quotient(a, top), quotient(a, top + a * y)
+    series, slope = jnp.zeros_like(v), jnp.zeros_like(v)
+    for coefficient in reversed(_STIRLING):  # and its divided difference, between the squares
+        series, slope = series * jnp.square(v) + coefficient, slope * jnp.square(w) + series
+    return total + w * share * (series + w * (w + v) * slope)
 
 
 @with_partials(lambda y: lax.digamma(y + 1))

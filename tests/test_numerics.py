@@ -13,6 +13,7 @@ import scipy
 
 import jaxloss
 
+from . import formulas
 from .cases import CASES
 from .formulas import log_normalizer, one_hot
 
@@ -435,10 +436,19 @@ EXTREMES = [
     at(poisson, 0, 0, 0, 1, log_input=False, full=True),
     at(poisson, 0, 2, INF, -INF, log_input=False),
     at(poisson, 1e30, 1, 1e30, 1, log_input=False),
+    at(poisson, -INF, 20, INF, -20, full=True),
+    at(poisson, -100, 20, 2000 + special.gammaln(21), -20, full=True),
+    at(poisson, 100, 20, INF, INF, full=True),
+    at(poisson, 80, 20, np.exp(80), np.exp(80), full="stirling"),
+    at(poisson, 0, 20, INF, -INF, log_input=False, full=True),
+    at(poisson, 1e-30, 20, 600 * np.log(10) + special.gammaln(21), -2e31, log_input=False, full=True),
+    at(poisson, 1e30, 20, 1e30, 1, log_input=False, full="stirling"),
     at(binomial, 0, 0, 0, 1, dispersion=0.5),
     at(binomial, 0, 0, 0, 1, dispersion=0.5, full=True),
     at(binomial, 2, 3, 2 - 3 * np.log(2), -0.5, dispersion=0),
     at(binomial, 1e6, 0, np.log1p(1e7) / 10, 1 / (1 + 1e7), dispersion=10),
+    at(binomial, 0, 20, INF, -INF, dispersion=0.5, full=True),
+    at(binomial, 1e-30, 20, 600 * np.log(10) + special.gammaln(21), -2e31, dispersion=0, full=True),
     at(jaxloss.gamma_nll_loss, 1e-3, 1e3, 1e6 - np.log(1e6), (1e-3 - 1e3) / 1e-6, concentration=1),
     at(jaxloss.gamma_nll_loss, 2, 2, 0.5 * np.log(2 * np.pi) - 0.5 * np.log(1e12), 0, concentration=1e12),
     at(tweedie, -3, 2, 25, -10, power=0),
@@ -604,6 +614,61 @@ def test_negative_binomial_of_every_dispersion(dispersion):
     expected = -stats.nbinom.logpmf(counts, n, n / (n + means)) - special.gammaln(counts + 1)
     found = binomial(jnp.asarray(means, F32), jnp.asarray(counts, F32), dispersion=dispersion, reduction="none")
     np.testing.assert_allclose(found, expected, rtol=3e-6, atol=1e-6)
+
+
+def test_likelihood_of_many_counts_does_not_cancel():
+    counts = np.array([0.0, 1e-6, 1.0, 7.9, 8.1, 100.0, 1e5, 1e6, 1e7], f32)[:, None]
+    rate = f32([0.1, 1 - 1e-4, 1.0, 1.3, 100.0]) * np.maximum(counts, 1)
+    y, z = np.broadcast_to(counts, rate.shape), np.log(rate)
+    x, x64 = (y, rate, z), tuple(np.float64(each) for each in (y, rate, z))
+    for full in (True, "stirling"):
+        close(poisson(x[2], x[0], full=full, reduction="none"), formulas.poisson(x64[2], x64[0], True, full))
+        found = poisson(x[1], x[0], log_input=False, full=full, reduction="none")
+        close(found, formulas.poisson(x64[1], x64[0], False, full), rtol=3e-6)
+    for a in map(f32, (1e-3, 0.3, 50)):
+        expected = formulas.negative_binomial(x64[1], x64[0], np.float64(a), full=True)
+        close(binomial(x[1], x[0], dispersion=a, full=True, reduction="none"), expected, rtol=3e-6)
+
+
+def binomial64(p, y, a, full):
+    """The gradient and the Hessian of a negative binomial's loss in p, y, a."""
+    n, psi = 1 / a, special.polygamma
+    mean, mean_a = (1 - y / p) / (1 + a * p), (y - p) / (1 + a * p) ** 2
+    mean_p = y / p**2 / (1 + a * p) - (1 - y / p) * a / (1 + a * p) ** 2
+    label = np.log1p(a * p) - np.log(a * p) - psi(0, y + n) + full * psi(0, y + 1)
+    by_n = np.log1p(a * p) + (y - p) / (n + p) - psi(0, y + n) + psi(0, n)
+    by_n_n = 1 / (n + p) - 1 / n - (y - p) / (n + p) ** 2 - psi(1, y + n) + psi(1, n)
+    label_a = -n * n * (1 / (n + p) - psi(1, y + n))
+    label_y = full * psi(1, y + 1) - psi(1, y + n)
+    mixed, bend = -1 / p / (1 + a * p), n**4 * by_n_n + 2 * n**3 * by_n
+    return [mean, label, -n * n * by_n], [[mean_p, mixed, mean_a], [mixed, label_y, label_a], [mean_a, label_a, bend]]
+
+
+@pytest.mark.usefixtures("compiles_fast")
+@pytest.mark.parametrize("full", [False, True])
+def test_derivatives_of_a_negative_binomial(full):
+    rows = [(70495, 69618, 2.2154e-4), (8972.8, 9094, 1.2614e-4), (61632, 171590, 3.4776), (67545, 167790, 0.86465)]
+    rows += [(8.05e-5, 2.435e-6, 1.19), (50, 40, 0.1), (5, 7.9, 0.124), (1e5, 9, 100), (3, 2e4, 0.01)]
+    x = np.array(rows, f32).T
+    p, y, a = np.float64(x)
+    loss = lambda x: binomial(x[0], x[1], dispersion=x[2], full=full)  # noqa: E731
+    derive = lambda x: (loss(x), jax.grad(loss)(x), jax.hessian(loss)(x), jax.jacrev(jax.grad(loss))(x))  # noqa: E731
+    value, gradient, *hessians = jax.jit(jax.vmap(derive, 1, -1))(x)
+    expected_gradient, expected = binomial64(p, y, a, full)
+    if not full:  # else log(1 + y) rounds for the smallest
+        close(value, formulas.negative_binomial(p, y, a), rtol=3e-6)
+    close(gradient, expected_gradient, rtol=1e-5, atol=2e-6 * full)
+    for hessian in hessians:
+        close(hessian, expected, rtol=1e-4, atol=1e-9 * full)
+
+
+def test_second_derivatives_of_a_likelihood_of_many_counts():
+    for full, by_count in ((True, special.polygamma(1, 41)), ("stirling", 1 / 40 - 1 / 3200)):
+        for log_input, x in ((True, np.log(50)), (False, 50.0)):
+            loss = lambda x, kind=log_input, full=full: poisson(x[0], x[1], log_input=kind, full=full)  # noqa: E731
+            expected = [[50, -1], [-1, by_count]] if log_input else [[40 / 2500, -1 / 50], [-1 / 50, by_count]]
+            for derive in (jax.hessian, lambda f: jax.jacrev(jax.grad(f))):
+                close(jax.jit(derive(loss))(np.array([x, 40], f32)), expected)
 
 
 @pytest.mark.parametrize("around", [0, 1, 2])
@@ -810,6 +875,24 @@ def test_gamma_of_small_equal_numbers():
             jnp.float32(size), jnp.float32(size), concentration=1.0
         )
         assert slopes == (0, 0)
+
+
+def test_second_derivatives_of_tweedie_in_the_label():
+    rows = [(2.129e-6, 21219.75, -1.0678), (4.53e-6, 1322.9, 3.7986), (3, 3, 1.5), (-2, 1, 0), (2, -1, -1.5)]
+    x = np.array(rows, f32).T
+    p, y, power = np.float64(x)
+    expected = [-2 * np.where(power == 0, 1, p) ** -power, 2 * np.maximum(y, 0) ** -power]
+    slope = jax.grad(lambda p, y, power: tweedie(p, y, power=power), 1)
+    for mode in (jax.jacfwd, jax.jacrev):
+        close(jax.jit(jax.vmap(mode(slope, (0, 1))))(*x), expected)
+
+
+def test_second_derivatives_of_gamma_in_the_label():
+    x = np.array([12796.6, 3.77e-6, 8.34e-4], f32)
+    p, y, k = np.float64(x)
+    slope = jax.grad(lambda p, y, k: jaxloss.gamma_nll_loss(p, y, concentration=k), 1)
+    for mode in (jax.jacfwd, jax.jacrev):
+        close(jax.jit(mode(slope, (0, 1)))(*x), [-k / p**2, k / y**2])
 
 
 def test_far_outliers_of_student_t():
