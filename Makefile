@@ -5,7 +5,7 @@ RUN := .venv/bin/python -m
 # Compiles in half the time what has no need of XLA's optimisations.
 FAST := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 
-.PHONY: demo test test-oldest package fuzz lint format docs notebooks bench clean
+.PHONY: demo test test-oldest package fuzz lint format docs notebooks bench bench-all clean
 
 demo: .venv/ready
 	.venv/bin/python notebooks/run.py notebooks/quickstart.ipynb
@@ -50,6 +50,13 @@ notebooks: .venv/ready
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python benchmarks/losses.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# The other tables in benchmarks/results/ as well.
+bench-all: bench .venv/ready
+	.venv/bin/python benchmarks/compiling.py
+	.venv/bin/python benchmarks/scaling.py
+	.venv-bench/bin/python benchmarks/linear_cross_entropy.py
+	.venv-bench/bin/python benchmarks/linear_cross_entropy.py --dtype bfloat16
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv --without-pip .venv

@@ -412,11 +412,21 @@ def _tweedie_edge(p: Array, y: Array, power: Array) -> tuple[Array, Array, Array
 
 
 def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
-    log = _log_ratio(p, y)
+    value, log = _tweedie(p, y, power), _log_ratio(p, y)
     a, b = 1 - power, 2 - power
-    change = jnp.exp(log) * exprel_slope(a * log) - exprel_slope(b * log)
-    inside = -jnp.log(p) * _tweedie(p, y, power) - 2 * p**b * jnp.square(log) * change
-    return jnp.where(y > 0, inside, _tweedie_edge(p, y, power)[2])
+    far = jnp.maximum(jnp.abs(a * log), jnp.abs(b * log)) > 30  # and so exponentials may overflow where powers do not
+    x, some = jnp.where(far, 0, log), jnp.where(y > 0, y, 1)
+    near = p**b * (jnp.exp(x) * exprel_slope(a * x) - exprel_slope(b * x))
+    apart = _scaled(some**b, some * p**a, a * log) - _scaled(some**b, p**b, b * log)
+    inside = -jnp.log(p) * value - 2 * jnp.square(log) * jnp.where(far, apart, near)
+    slope = jnp.where(y > 0, inside, _tweedie_edge(p, y, power)[2])
+    return jnp.where(jnp.isinf(value), jnp.where(b > 0, -jnp.inf, jnp.inf), slope)
+
+
+def _scaled(large: Array, small: Array, t: Array) -> Array:
+    """``small * exprel_slope(t)``, where `large` is ``small * exp(t)``: neither factor overflows."""
+    down = -jnp.abs(t)
+    return jnp.where(t > 0, large * (exprel(down) - exprel_slope(down)), small * exprel_slope(down))
 
 
 def _mean_or_one(p: Array, power: Array) -> Array:
@@ -451,7 +461,8 @@ _tweedie_by_label = with_partials(
 @with_partials(_tweedie_slope, _tweedie_by_label, _tweedie_by_power)
 def _tweedie(p: Array, y: Array, power: Array) -> Array:
     """Twice p^(2 - power) times the integral of (r - s) s^-power from 1 to r = y / p."""
-    log = _log_ratio(p, y)
+    some = jnp.where(y > 0, y, 1)
+    log = _log_ratio(p, some)
     a, b = 1 - power, 2 - power
     near = jnp.abs(log) * jnp.maximum(1, jnp.abs(b)) < 0.5
     x = jnp.where(near, log, 0)
@@ -461,9 +472,9 @@ def _tweedie(p: Array, y: Array, power: Array) -> Array:
         total += partial * terms / factorial
         partial, terms = 1 + b * partial, terms * x
     series = 2 * times(x * x * total, p**b)
-    by_p = (y < p) == (b > 0)  # scaled by the one whose power is the larger
+    by_p = (some < p) == (b > 0)  # scaled by the one whose power is the larger
     own = times(jnp.exp(log), _box_cox(a, log)) - _box_cox(b, log)
-    direct = 2 * jnp.where(by_p, p, y) ** b * jnp.where(by_p, own, _box_cox(b, -log) - _box_cox(a, -log))
+    direct = 2 * jnp.where(by_p, p, some) ** b * jnp.where(by_p, own, _box_cox(b, -log) - _box_cox(a, -log))
     first, second, _ = _tweedie_edge(p, y, power)
     general = jnp.where(y > 0, jnp.where(near, series, direct), first + second)
     return jnp.where(power == 0, jnp.square(p - y), general)

@@ -75,7 +75,9 @@ def itakura_saito(a: Array, b: Array) -> Array:
     t = (a - b) / b
     near = jnp.abs(t) < 0.5
     near_t = jnp.where(near, t, 0)
-    log = jnp.where(a / b == 0, jnp.log(a) - jnp.log(b), jnp.log(a / b))  # the ratio may underflow
+    ratio = a / b
+    lost = (ratio == 0) | (ratio == jnp.inf)
+    log = jnp.where(lost, jnp.log(a) - jnp.log(b), jnp.log(jnp.where(lost, 1, ratio)))
     return jnp.where(near, near_t * log1p_deficit(near_t), t - log)
 
 

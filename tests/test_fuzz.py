@@ -465,6 +465,22 @@ def test_tweedie_deviance_loss_of_powers_that_overflow(p, y, power, expected):
     np.testing.assert_allclose(loss, expected, rtol=1e-4)  # the power of 1e33 in float32
 
 
+def test_tweedie_deviance_loss_rises_and_falls_with_its_power():
+    slope = jax.grad(lambda p, y, power: jaxloss.tweedie_deviance_loss(p, y, power=power), 2)
+    # of 2 y^(2 - power) / (1 - power) / (2 - power), the other terms being nothing beside it
+    np.testing.assert_allclose(slope(1e-10, 1e10, 0.0), 1e20 * (1.5 - np.log(1e10)), rtol=1e-6)
+    assert slope(1.6e14, 102400.0, -1.0) == -INF
+
+
+def test_gamma_nll_loss_of_a_ratio_that_overflows_is_infinite():
+    def loss(p, y, k):
+        return jaxloss.gamma_nll_loss(p, y, concentration=k)
+
+    for p, y in ((2e-38, 10.0), (1e-30, 1e20)):
+        value, slopes = jax.value_and_grad(loss, (0, 1, 2))(p, y, 2.0)
+        assert value == INF and slopes[0] == -INF and slopes[2] == INF
+
+
 @pytest.mark.parametrize(("x", "alpha"), [(6e12, 3.0), (9e37, 1.0), (1e19, 2.0)])
 def test_general_robust_loss_rises_with_its_shape_to_infinity(x, alpha):
     slope = jax.grad(lambda alpha: jaxloss.general_robust_loss(jnp.float32(x), jnp.float32(0), alpha=alpha))
