@@ -1,3 +1,4 @@
+import gc
 import os
 
 
@@ -8,6 +9,7 @@ import jax
 import pytest
 
 
+gc.set_threshold(50_000)  # what tracing leaves behind is not worth a search at every 700 objects
 # What some users turn on and most don't: every test runs under it.
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -691,13 +691,41 @@ def spoiled(case: Case, name: str, value: Any) -> tuple[dict[str, np.ndarray], t
     return arguments, index
 
 
+class Programs(NamedTuple):
+    """Of the arguments, compiled once for all bad values of a case; all but the first under `checked`."""
+
+    together: Any  # losses and their gradients in both modes
+    step: Any
+    loss: Any
+    compiled: Any
+    through_scan: Any
+
+
+@functools.cache
+def programs(case: Case) -> Programs:
+    loss = functools.partial(case.loss, **case.options)
+    first = next(iter(case.arguments()))
+
+    @jax.jit
+    def together(arguments):
+        f = lambda x: loss(**{**arguments, first: x}, reduction="none")  # noqa: E731
+        x = arguments[first]
+        return f(x), jax.grad(lambda x: jnp.sum(f(x)))(x), jax.jacfwd(f)(x)
+
+    def through_scan(**arguments):
+        return lax.scan(lambda total, row: (total + loss(**row), None), jnp.float32(0), _add_axis(arguments))[0]
+
+    def step(**arguments):
+        return jax.value_and_grad(lambda x: loss(**{**arguments, first: x}))(arguments[first])
+
+    return Programs(together, *map(jaxloss.checked, (step, loss, jax.jit(loss), through_scan)))
+
+
 @bad_values
 def test_a_value_that_does_not_fit_is_nan_in_loss_and_gradient(case, name, value, says):
     arguments, index = spoiled(case, name, value)
     first = next(iter(arguments))
-    f = lambda x: case.loss(**{**arguments, first: x}, **case.options, reduction="none")  # noqa: E731
-    together = jax.jit(lambda x: (f(x), jax.grad(lambda x: jnp.sum(f(x)))(x), jax.jacfwd(f)(x)))
-    losses, gradient, forward = (np.asarray(x) for x in together(arguments[first]))
+    losses, gradient, forward = (np.asarray(x) for x in programs(case).together(arguments))
     bad = np.zeros(losses.shape, bool)
     elementwise = losses.shape == arguments[first].shape
     bad[index if elementwise else index[:1] + (0,) * (losses.ndim - 1)] = True
@@ -718,21 +746,9 @@ def test_checked_names_loss_argument_value_and_index(case, name, value, says):
     arguments, index = spoiled(case, name, value)
     where = str(index if name != "labels" or arguments["labels"].ndim == len(index) else index[:1])
     message = f"{case.loss.__name__}: {says} at index {where}"
-    loss = functools.partial(case.loss, **case.options)
-    first, *others = arguments
-
-    def through_scan(**arguments):
-        return lax.scan(lambda total, row: (total + loss(**row), None), jnp.float32(0), _add_axis(arguments))[0]
-
-    def step(x, rest):
-        return jax.value_and_grad(lambda x: loss(x, **rest))(x)
-
-    calls = [lambda: jaxloss.checked(step)(arguments[first], {k: arguments[k] for k in others})]
-    if (name, value, says) == case.bad[0]:
-        calls += [lambda f=f: jaxloss.checked(f)(**arguments) for f in (loss, jax.jit(loss), through_scan)]
-    for call in calls:
+    for call in programs(case)[1:] if (name, value, says) == case.bad[0] else [programs(case).step]:
         with pytest.raises(ValueError) as error:
-            call()
+            call(**arguments)
         assert str(error.value) == message
 
 
@@ -746,7 +762,7 @@ def test_masked_out_it_does_not_matter(case, name, value, says):
     mask = np.ones(case.expected(case.arguments())[0].shape, bool)
     mask[3] = False
     expected = case.loss(**case.arguments(), mask=mask, **case.options)
-    masked = jaxloss.checked(functools.partial(case.loss, **case.options))(**arguments, mask=mask)
+    masked = programs(case).loss(**arguments, mask=mask)
     np.testing.assert_allclose(masked, expected, rtol=1e-6)
 
 
