@@ -32,11 +32,11 @@ def dense(hidden, kernel, labels, bias, weights, class_weights, soft_cap, label_
     return costs, weights * (labels @ class_weights)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.usefixtures("compiles_fast")
 @pytest.mark.parametrize("labels", ["hard", "soft"])
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "masked"])
 @pytest.mark.parametrize(("tokens", "classes", "chunk_size"), [(37, 53, 8), (24, 7, None), (5, 1, 2)])
-def test_value_and_every_gradient_of_the_dense_loss(x64, reduction, labels, masked, tokens, classes, chunk_size):
+def test_value_and_every_gradient_of_the_dense_loss(x64, labels, masked, tokens, classes, chunk_size):
     """In float64; chunks that come out even and that don't, one class, the last label, a cotangent for each token."""
     rng = np.random.default_rng(0)
     hard = rng.integers(0, classes, tokens)
@@ -56,18 +56,22 @@ def test_value_and_every_gradient_of_the_dense_loss(x64, reduction, labels, mask
         "z_loss": np.float64(0.01),
     }
 
-    def expected(given):
+    def expected(given, reduction):
         costs, weights = dense(labels=jnp.asarray(labels), **given)
         weights = jnp.where(mask, weights, 0)
         parts = {"mean": jnp.sum(costs * weights) / jnp.sum(weights), "sum": jnp.sum(costs * weights)}
         return parts[reduction] if reduction in parts else jnp.sum(cotangents * costs * weights)
 
-    def found(given):
+    def found(given, reduction):
         result = loss(labels=labels, mask=mask if masked else None, chunk_size=chunk_size, reduction=reduction, **given)
         return jnp.sum(cotangents * result) if reduction == "none" else result
 
-    for f, g in zip(jax.jit(jax.value_and_grad(found))(given), jax.jit(jax.value_and_grad(expected))(given)):
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11), f, g)
+    @jax.jit
+    def all_(given):
+        reductions = "mean", "sum", "none"
+        return [{r: jax.value_and_grad(f)(given, r) for r in reductions} for f in (found, expected)]
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11), *all_(given))
 
 
 @pytest.mark.parametrize("reduction", ["sum", "none"])
@@ -346,6 +350,7 @@ def test_matrix_products(f, count):
     assert len(re.findall(r" dot\(", text)) == count
 
 
+@pytest.mark.usefixtures("compiles_fast")
 @pytest.mark.parametrize("tokens", [0, 1, 7, 64, 100, 1000, 1021])
 @pytest.mark.parametrize("chunk_size", [1, 8, 64, 2000])
 def test_chunks_hold_every_token_once(tokens, chunk_size):
@@ -353,10 +358,14 @@ def test_chunks_hold_every_token_once(tokens, chunk_size):
     numbers = jnp.arange(tokens, dtype=F32)
     exists = numbers % 3 < 1
     given = _linear_cross_entropy._Tokens(*[numbers[:, None]] * 3, numbers, exists)
-    for masked in (False, True):
+
+    def cut(given, masked):
         chunks, restore = _linear_cross_entropy._cut(given, (tokens,), chunk_size, masked)
-        np.testing.assert_array_equal(restore(chunks.weight), numbers)
-        np.testing.assert_array_equal(jnp.sort(chunks.weight[chunks.exists]), numbers[exists])
+        return chunks, restore(chunks.weight)
+
+    for chunks, restored in jax.jit(lambda given: [cut(given, masked) for masked in (False, True)])(given):
+        np.testing.assert_array_equal(restored, numbers)
+        np.testing.assert_array_equal(np.sort(chunks.weight[chunks.exists]), numbers[exists])
         count, size = chunks.weight.shape
         groups = math.gcd(tokens, jax.device_count())
         assert size <= max(groups, chunk_size) and count * size <= tokens + groups * count
