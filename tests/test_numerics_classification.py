@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -153,15 +154,23 @@ def nll_of(gap):
     return np.logaddexp(0, np.log(2) - gap)
 
 
+@functools.cache
+def bent_loss(name, one_hot):
+    """Its derivatives by the gap and its curvature, compiled."""
+    loss, options, _ = BENT[name]
+    label = jnp.array([1.0, 0, 0]) if one_hot else jnp.int32(0)
+    f = lambda z: loss(z, label, **options)  # noqa: E731
+    by_gap = lambda gap: derivatives_of(lambda gap: f(jnp.stack([gap, 0 * gap, 0 * gap])), gap)  # noqa: E731
+    return jax.jit(by_gap), jax.jit(jax.hessian(f))
+
+
 @bent
 @pytest.mark.parametrize("one_hot", [False, True])
 @pytest.mark.parametrize("gap", [20.0, 9.0, 0.0, -3.0, -60.0, -1000.0])
 def test_bent_cross_entropies(name, one_hot, gap):
     """Relative accuracy of value and gradient, however sure or wrong; a hard label and its one-hot form agree."""
-    loss, options, curve = BENT[name]
-    label = jnp.array([1.0, 0, 0]) if one_hot else jnp.int32(0)
-    f = lambda gap: loss(jnp.stack([gap, 0 * gap, 0 * gap]), label, **options)  # noqa: E731
-    value, slope, curvature = derivatives_of(f, jnp.float32(gap))
+    _, _, curve = BENT[name]
+    value, slope, curvature = bent_loss(name, one_hot)[0](jnp.float32(gap))
     close(value, curve(nll_of(gap)), rtol=2e-5)
     step = 1e-4
     if abs(gap) < 20:
@@ -175,9 +184,8 @@ def test_bent_cross_entropies(name, one_hot, gap):
 @pytest.mark.parametrize("gap", [20.0, 25.0])
 def test_curvature_of_sure_rows(name, one_hot, gap):
     """There the loss goes like a power of the negative log-likelihood n, whose slope is (-2p, p, p)."""
-    loss, options, curve = BENT[name]
-    label = jnp.array([1.0, 0, 0]) if one_hot else jnp.int32(0)
-    hessian = jax.hessian(lambda z: loss(z, label, **options))(jnp.array([gap, 0.0, 0.0]))
+    _, _, curve = BENT[name]
+    hessian = bent_loss(name, one_hot)[1](jnp.array([gap, 0.0, 0.0]))
     p, n, slope = 0.5 * nll_of(gap), nll_of(gap), np.array([-2, 1, 1])
     power = {"focal": 3, "focal-half": 1.5, "poly1-quadratic": 2}.get(name, 1)
     curved = power * n ** (power - 1) * p * np.array([[2, -1, -1], [-1, 1, 0], [-1, 0, 1]])
