@@ -92,8 +92,9 @@ def by_torch(name: str) -> Loss:
     return lambda *arrays, **reduction: getattr(F, name)(*arrays, **reduction)
 
 
-def by_keras(name: str, **options: Any) -> Loss | None:
-    return keras and (lambda x, y: getattr(keras.losses, name)(y, x, **options))
+def by_keras(name: str, of: Loss = lambda x: x, **options: Any) -> Loss | None:
+    """Keras' loss, of what it takes for the predictions."""
+    return keras and (lambda x, y: getattr(keras.losses, name)(y, of(x), **options))
 
 
 by_optax, by_hand = functools.partial(row, "optax"), functools.partial(row, "by hand")
@@ -461,9 +462,16 @@ TARGETED = [
         optax.kl_divergence,
         TIE,
         torch=lambda lp, y: F.kl_div(lp, y, reduction="batchmean"),
+        keras=by_keras("kl_divergence", jnp.exp),
     ),
     by_hand("gaussian_nll_loss", scaled, gaussian, TIE, arrays=("variance",)),
-    by_hand("poisson_nll_loss", log_rates, lambda p, y: jnp.exp(p) - y * p, TIE),
+    by_hand(
+        "poisson_nll_loss",
+        log_rates,
+        lambda p, y: jnp.exp(p) - y * p,
+        TIE,
+        keras=by_keras("poisson", jnp.exp),
+    ),
     by_optax("triplet_margin_loss", vectors(*SHAPE, count=3), optax.losses.triplet_margin_loss, TIE, reference=triplet),
     *(masked(row, TIE) for row in (MSE, L1, HUBER)),
     by_optax(
