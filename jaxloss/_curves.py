@@ -14,7 +14,7 @@ from jax.custom_derivatives import SymbolicZero
 from . import _inputs
 from ._checks import real
 from ._classification import weigh_classes
-from ._derivatives import finite_at_zero, quotient, squarable, times, with_partials
+from ._derivatives import derivative, finite_at_zero, quotient, squarable, times, with_partials
 from ._softmax import every_nll, hard_nll, peak, soft_nll
 from ._special import exp_remainder, exprel, exprel_slope
 from ._types import Array, ArrayLike
@@ -73,14 +73,9 @@ def _expected_rule(
         changes = [*jax.jvp(lambda z: soft_nll(z, *held, axis), (z,), (d_z,))[1]]
     if not isinstance(d_labels, SymbolicZero):
         changes[0] += jnp.sum(finite_at_zero(labels, costs) * d_labels, axis, keepdims=True)
-
-    def by_option(place: int, option: Array) -> Array:
-        return curve(nll, *options[:place], option, *options[place + 1 :])
-
-    for place, d_option in enumerate(d_options):
+    for place, d_option in enumerate(d_options, start=1):
         if not isinstance(d_option, SymbolicZero):
-            by_one = functools.partial(by_option, place)
-            _, partial = jax.jvp(by_one, (options[place],), (jnp.ones_like(options[place]),))
+            partial = derivative(curve, place)(nll, *options)
             changes[0] += jnp.sum(times(labels, partial), axis, keepdims=True) * d_option
     return (jnp.sum(times(labels, costs), axis, keepdims=True), log_normalizer), tuple(changes)
 

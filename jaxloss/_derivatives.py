@@ -40,6 +40,15 @@ def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array]
     return differentiable
 
 
+def derivative(f: Callable[..., Array], place: int) -> Callable[..., Array]:
+    """The derivative of an elementwise function in one of its arguments."""
+
+    def along(*x: Array) -> Array:
+        return jax.jvp(lambda one: f(*x[:place], one, *x[place + 1 :]), (x[place],), (jnp.ones_like(x[place]),))[1]
+
+    return along
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def known(f: Callable[..., Any], value: Any, *primals: Any) -> Any:
     """``f(*primals)``, whose value is known already: for rules, whose second derivatives are then those of the rule."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 
 from . import _inputs
 from ._checks import message, nan_unless, report
-from ._derivatives import quotient, times, with_partials
+from ._derivatives import derivative, quotient, times, with_partials
 from ._jit import jit
 from ._reduction import reduce
 from ._special import (
@@ -353,7 +351,7 @@ def _deviance_by_dispersion(p: Array, y: Array, a: Array) -> Array:
 _deviance_slope = with_partials(
     lambda p, y, a: quotient(_excess(p, y, a), 1 + a * p),
     lambda p, y, a: -_odds_by_dispersion(p, y, a),
-    lambda p, y, a: jax.jvp(lambda a: _deviance_by_dispersion(p, y, a), (a,), (jnp.ones_like(a),))[1],
+    derivative(_deviance_by_dispersion, 2),
 )(_deviance_by_dispersion)
 
 
@@ -362,11 +360,11 @@ def _binomial_by_mean(p: Array, y: Array, a: Array, *_: Array) -> Array:
 
 
 def _binomial_by_label(p: Array, y: Array, a: Array, *_: Array) -> Array:
-    return jax.jvp(lambda y: rising_error(y, a), (y,), (jnp.ones_like(y),))[1] - _log_odds(p, y, a)
+    return derivative(rising_error, 0)(y, a) - _log_odds(p, y, a)
 
 
 def _binomial_by_dispersion(p: Array, y: Array, a: Array, *_: Array) -> Array:
-    return jax.jvp(lambda a: rising_error(y, a), (a,), (jnp.ones_like(a),))[1] + _deviance_slope(p, y, a)
+    return derivative(rising_error, 1)(y, a) + _deviance_slope(p, y, a)
 
 
 @with_partials(_binomial_by_mean, _binomial_by_label, _binomial_by_dispersion)
@@ -438,10 +436,6 @@ def _tweedie_mixed(p: Array, y: Array, power: Array) -> Array:
     return -2 * _mean_or_one(p, power) ** -power
 
 
-def _by_power(f: Callable[..., Array]) -> Callable[..., Array]:
-    return lambda p, y, power: jax.jvp(lambda power: f(p, y, power), (power,), (jnp.ones_like(power),))[1]
-
-
 def _tweedie_slope(p: Array, y: Array, power: Array) -> Array:
     base = _mean_or_one(p, power)
     return 2 * ((p - y) * (1 / base)) * base ** (1 - power)
@@ -454,7 +448,7 @@ def _tweedie_label_slope(p: Array, y: Array, power: Array) -> Array:
 _tweedie_by_label = with_partials(
     _tweedie_mixed,
     lambda p, y, power: jnp.where(power == 0, 2, jnp.where(y > 0, 2 * jnp.where(y > 0, y, 1) ** -power, 0)),
-    _by_power(_tweedie_label_slope),
+    derivative(_tweedie_label_slope, 2),
 )(_tweedie_label_slope)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._derivatives import quotient, with_partials
+from ._derivatives import derivative, quotient, with_partials
 from ._elementary import horner
 from ._types import Array
 
@@ -56,7 +55,7 @@ def log1p_bend(u: Array, log: Array) -> Array:
     return jnp.where(near, bend, quotient(1 - quotient(log, far), far))
 
 
-@with_partials(lambda u: -jax.jvp(log1p_deficit, (u,), (jnp.ones_like(u),))[1])
+@with_partials(lambda u: -derivative(log1p_deficit, 0)(u))
 def log1prel(u: Array) -> Array:
     """``log1p(u) / u``, 1 at 0."""
     tiny = _tiny(u)
