@@ -130,7 +130,7 @@ def _shift(x: Array, t: Array, axis: int) -> Array:
 
     def rising(state: tuple[Array, Array, Array]) -> Array:
         last, shift, count = state
-        return jnp.any(shift > last) & (count < 100)
+        return jnp.any(shift > last) & (count < 10_000)
 
     still = lax.stop_gradient((x, t))
     start = 0 * jnp.max(jnp.maximum(still[0], -1), axis, keepdims=True)

@@ -290,6 +290,14 @@ def test_bi_tempered_at_one_is_cross_entropy():
     close(ours[1], plain[1], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(("classes", "t2"), [(1000, 80.0), (10, 250.0)])
+def test_bi_tempered_takes_as_many_steps_as_it_needs(classes, t2, x64):
+    """Equal logits have equal shares, whatever the temperature."""
+    loss = jaxloss.bi_tempered_logistic_loss(jnp.zeros(classes), jnp.int32(0), t1=0.5, t2=t2)
+    missing = 1 - classes**-0.5
+    close(loss, missing / 0.5 - missing / 1.5, rtol=1e-9)
+
+
 @pytest.mark.parametrize(("t1", "t2"), [(1.0, 1.0), (0.5, 1.0), (1.0, 1.5)])
 def test_temperatures_are_differentiable_at_one(t1, t2):
     logits, step = [0.2, -1.0, 0.7], 1e-3
