@@ -1,5 +1,6 @@
 """The decorator of every public function."""
 
+import difflib
 import functools
 import inspect
 from collections.abc import Callable
@@ -91,6 +92,7 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
 
 _NUMBERS = (int, float, np.generic, np.ndarray)
 _NOT_NUMBERS = "OSUMm"
+_KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
 
 
 def _narrowed(x: Any, index: bool) -> Any:
@@ -157,7 +159,10 @@ def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> dict[str, Any
     try:
         return signature.bind(*args, **kwargs).arguments
     except TypeError as error:
-        raise TypeError(message(str(error))) from None
+        unknown = next((name for name in kwargs if name not in signature.parameters), "")
+        near = difflib.get_close_matches(_KNOWN_AS.get(unknown, unknown), [*signature.parameters])
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise TypeError(message(f"{error}{hint}")) from None
 
 
 def _parts(hint: Any) -> set[Any]:

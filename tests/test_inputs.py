@@ -55,6 +55,26 @@ MESSAGES = {
         lambda: jaxloss.mse_loss(X, Y, delta=1.0),
         "mse_loss: got an unexpected keyword argument 'delta'",
     ),
+    "weights of PyTorch": (
+        lambda: ce(LOGITS, LABELS, weight=np.ones(3, f32)),
+        "cross_entropy: got an unexpected keyword argument 'weight'; did you mean weights or class_weights?",
+    ),
+    "weights of Keras": (
+        lambda: jaxloss.mse_loss(X, Y, sample_weight=np.ones(3, f32)),
+        "mse_loss: got an unexpected keyword argument 'sample_weight'; did you mean weights?",
+    ),
+    "mask of Optax": (
+        lambda: ce(LOGITS, LABELS, where=np.ones(4, bool)),
+        "cross_entropy: got an unexpected keyword argument 'where'; did you mean mask?",
+    ),
+    "smoothing by another name": (
+        lambda: ce(LOGITS, LABELS, smoothing=0.1),
+        "cross_entropy: got an unexpected keyword argument 'smoothing'; did you mean label_smoothing?",
+    ),
+    "no component": (
+        lambda: jaxloss.gaussian_mixture_nll_loss(X[:, :0], Y[:, 0], means=0.0, scales=1.0),
+        "gaussian_mixture_nll_loss: logits must have at least one component, got shape (4, 0)",
+    ),
     "too many": (
         lambda: jaxloss.mse_loss(X, Y, None, None, None),
         "mse_loss: too many positional arguments",
@@ -306,6 +326,10 @@ CHECKED = {
         lambda: jaxloss.checked(ce)(LOGITS, np.full((4, 3), 0.25, f32), class_mask=np.array([True, False, True])),
         "cross_entropy: labels must lie in [0, 1], in classes that class_mask allows, got 0.25 at index (0, 1)",
     ),
+    "integers of 64 bits": (
+        lambda: jaxloss.checked(ce)(LOGITS, np.array([0, 1, 2**32, 0])),
+        "checked takes integers of 32 bits; cast larger ones to float32, or turn on jax_enable_x64",
+    ),
     "scalar label": (
         lambda: jaxloss.checked(ce)(LOGITS[0], np.int32(7)),
         "cross_entropy: labels must lie in [0, 3), got 7",
@@ -377,6 +401,11 @@ def test_checked_names_value_and_index_inside_scan_shard_map_and_a_flax_step(at)
 def test_checked_goes_outermost():
     with pytest.raises(TypeError, match=r"checked must be outermost: write checked\(jit\(f\)\)"):
         jax.jit(jaxloss.checked(ce))(LOGITS, LABELS)
+
+
+def test_checked_wraps_a_function():
+    with pytest.raises(TypeError, match=r"^checked must get a function, such as a loss, got 3$"):
+        jaxloss.checked(3)
 
 
 def test_checked_takes_what_is_not_an_array_as_constant_and_compiles_once():
