@@ -398,7 +398,8 @@ def _log_ratio(p: Array, y: Array) -> Array:
     tiny = jnp.finfo(p.dtype).tiny
     p, y = jnp.maximum(p, tiny), jnp.maximum(y, tiny)
     t = (y - p) / p
-    return jnp.where(jnp.abs(t) < 0.5, jnp.log1p(t), jnp.log(y) - jnp.log(p))
+    near = jnp.abs(t) < 0.5
+    return jnp.where(near, jnp.log1p(jnp.where(near, t, 0)), jnp.log(y) - jnp.log(p))
 
 
 def _tweedie_edge(p: Array, y: Array, power: Array) -> tuple[Array, Array, Array]:

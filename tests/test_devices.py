@@ -113,7 +113,8 @@ def test_linear_layers_over_devices(place, over, reduction, masked):
         value, slopes = linear(reduction)(*jax.device_put(arguments, shardings))
     np.testing.assert_allclose(value, expected[0], rtol=1e-6)
     for name, slope in slopes.items():
-        np.testing.assert_allclose(slope, expected[1][name], rtol=1e-5, atol=1e-6)
+        most = np.max(np.abs(expected[1][name]))  # products over split features round otherwise, as others' entries do
+        np.testing.assert_allclose(slope, expected[1][name], rtol=1e-5, atol=1e-6 * most)
         if place != "auto":
             assert slope.sharding.is_equivalent_to(shardings[0][name], 2)
 
