@@ -140,7 +140,7 @@ def torch_compiles() -> bool:
     return True
 
 
-def contenders(row: Row, arrays: Sequence[np.ndarray]) -> dict[str, Contender]:
+def contenders(row: Row, arrays: Sequence[np.ndarray], torch_compiled: bool = True) -> dict[str, Contender]:
     """Ours first, then what JAX users write, the rest, and the floor."""
     arguments = [jnp.asarray(x) for x in arrays]
     found = {"jaxloss": of_jax(row.ours, arguments, row.argnums)}
@@ -150,7 +150,7 @@ def contenders(row: Row, arrays: Sequence[np.ndarray]) -> dict[str, Contender]:
         found["keras"] = of_jax(row.keras, arguments, row.argnums)
     if torch is not None and row.torch is not None:
         found["torch"] = of_torch(row.torch, arrays, row.argnums)
-        if row.targets is not None and torch_compiles():
+        if torch_compiled and row.targets is not None and torch_compiles():
             torch._dynamo.reset()
             try:
                 found["torch.compile"] = of_torch(torch.compile(row.torch, dynamic=False), arrays, row.argnums)
@@ -233,7 +233,7 @@ def interleaved(runs: Sequence[Callable[[], Any]], rounds: int) -> np.ndarray:
 
 def fresh_ratios(index: int, rounds: int) -> dict[str, float]:
     """Of row `index`, by contender; to be run in a process that allocates afresh from its start."""
-    found = contenders(ROWS[index], ROWS[index].arrays())
+    found = contenders(ROWS[index], ROWS[index].arrays(), torch_compiled=False)  # which takes long, for no target
     seconds = interleaved([c.run for c in found.values()], rounds)
     return dict(zip(found, np.median(seconds[:, :1] / seconds, axis=0).tolist()))
 
