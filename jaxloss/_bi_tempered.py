@@ -122,7 +122,7 @@ def _shift(x: Array, t: Array, axis: int) -> Array:
         log = _log_exp(x - shift, t)
         excess = jnp.sum(jnp.exp(log), axis, keepdims=True) - 1
         slope = jnp.sum(jnp.exp(t * log), axis, keepdims=True)
-        return jnp.where(slope == 0, excess, excess / jnp.where(slope == 0, 1, slope))
+        return jnp.where(slope == 0, jnp.sign(excess) * jnp.inf, excess / jnp.where(slope == 0, 1, slope))
 
     def advance(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         _, shift, count = state
@@ -137,7 +137,7 @@ def _shift(x: Array, t: Array, axis: int) -> Array:
     shift = lax.while_loop(rising, advance, advance((start, start, jnp.zeros((), jnp.int32))))[1]
     shift = jnp.where(shift == jnp.inf, jnp.nan, shift)
     last = step(x, t, shift)
-    return shift + (last - lax.stop_gradient(last))
+    return shift + jnp.where(jnp.isfinite(last), last - lax.stop_gradient(last), 0)
 
 
 @_shift.defjvp
