@@ -46,14 +46,13 @@ PEERS |= {"floor": ("0.5", "|")}
 HOW = """\
 Value and gradient with respect to the first argument; what makes up a row is in `benchmarks/rows.py`. Contenders take
 turns, one timing each a round; calls of less than 2 ms are repeated within one. Milliseconds are medians. Ratios are
-our time to the contender's, taken round by round, then their median: below 1, ours is faster. Where there are targets,
-on CPUs, there are two.
-Before the slash, and for the milliseconds, large arrays get the memory of freed ones, as from an allocator that keeps
-it; after it pages that are new from the system in each call, as glibc hands them out for its largest. In parentheses
-the target and whether each ratio reaches it: ✓ where it is at most the target, or at most 1.1 where the target is 1,
-which is a tie; else ✗. The floor is a compiled copy that reads what has the shape of the first argument and writes one
-array like it; for `linear_cross_entropy`, the three bare matrix products. Errors are of the gradient, against float64:
-largest difference to largest entry, ours (the peer's)."""
+our time to the contender's, taken round by round, then their median: below 1, ours is faster. Large arrays get the
+memory of freed ones, as from an allocator that keeps it; where there are targets, and on CPUs, a second ratio is that
+in pages that are new from the system in each call, as glibc hands them out for its largest. In parentheses the target
+and whether each ratio reaches it: ✓ where it is at most the target, or at most 1.1 where the target is 1, which is a
+tie; else ✗. The floor is a compiled copy that reads what has the shape of the first argument and writes one array like
+it; for `linear_cross_entropy`, the three bare matrix products. Errors are of the gradient, against float64: largest
+difference to largest entry, ours (the peer's)."""
 
 DETAILS = """\
 ## Details
