@@ -415,7 +415,7 @@ def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
     a, b = 1 - power, 2 - power
     far = jnp.maximum(jnp.abs(a * log), jnp.abs(b * log)) > 30  # and so exponentials may overflow where powers do not
     x, some = jnp.where(far, 0, log), jnp.where(y > 0, y, 1)
-    near = p**b * (jnp.exp(x) * exprel_slope(a * x) - exprel_slope(b * x))
+    near = times(jnp.exp(x) * exprel_slope(a * x) - exprel_slope(b * x), p**b)
     apart = _scaled(some**b, some * p**a, a * log) - _scaled(some**b, p**b, b * log)
     inside = -jnp.log(p) * value - 2 * jnp.square(log) * jnp.where(far, apart, near)
     slope = jnp.where(y > 0, inside, _tweedie_edge(p, y, power)[2])
