@@ -417,7 +417,9 @@ def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
     x, some = jnp.where(far, 0, log), jnp.where(y > 0, y, 1)
     near = times(jnp.exp(x) * exprel_slope(a * x) - exprel_slope(b * x), p**b)
     apart = _scaled(some**b, some * p**a, a * log) - _scaled(some**b, p**b, b * log)
-    inside = -jnp.log(p) * value - 2 * jnp.square(log) * jnp.where(far, apart, near)
+    scale = jnp.where(value > 1, 2.0**-20, 1.0)  # neither term may overflow before the two are one
+    change = 2 * jnp.square(log) * (scale * jnp.where(far, apart, near))
+    inside = (-jnp.log(p) * (scale * value) - change) / scale
     slope = jnp.where(y > 0, inside, _tweedie_edge(p, y, power)[2])
     return jnp.where(jnp.isinf(value), jnp.where(b > 0, -jnp.inf, jnp.inf), slope)
 

@@ -471,6 +471,7 @@ def test_tweedie_deviance_loss_rises_and_falls_with_its_power():
     np.testing.assert_allclose(slope(1e-10, 1e10, 0.0), 1e20 * (1.5 - np.log(1e10)), rtol=1e-6)
     assert slope(1.6e14, 102400.0, -1.0) == -INF
     assert slope(1.6e14, 1.6e14, -1.0) == 0
+    assert slope(3.9e-9, 5.4e12, -1.0) == -INF
 
 
 def test_gamma_nll_loss_of_a_ratio_that_overflows_is_infinite():
