@@ -103,7 +103,7 @@ def class_balanced_weights(counts: ArrayLike, *, beta: Share = 0.999) -> Array:
     powers = jnp.where(counts == 0, 1, counts)
     few = jnp.asarray(beta) < 0.5
     low, high = jnp.where(few, beta, 0.5), jnp.where(few, 0.5, beta)
-    missing = jnp.where(jnp.asarray(beta) < 0.5, 1 - low**powers, -jnp.expm1(powers * jnp.log1p(high - 1)))
+    missing = jnp.where(few, 1 - low**powers, -jnp.expm1(powers * jnp.log1p(high - 1)))
     raw = jnp.where(counts == 0, 0, 1 / missing)
     total = jnp.sum(raw)
     return raw * (len(counts) / jnp.where(total == 0, 1, total))

@@ -121,7 +121,8 @@ def _renyi_rule(axes: tuple[int, ...], primals: tuple[Array, ...], tangents: tup
     change = jnp.zeros_like(value)
     if not isinstance(d_log_p, SymbolicZero):
         change -= jnp.sum(share * rise * d_log_p, axes, keepdims=True)
-    over = jnp.where(off | gone, (rise - 1) / jnp.where(b == 0, 1, b), e * exprel(jnp.where(off | gone, 0, t)))
+    plain = off | gone
+    over = jnp.where(plain, (rise - 1) / jnp.where(b == 0, 1, b), e * exprel(jnp.where(plain, 0, t)))
     if not isinstance(d_y, SymbolicZero):
         edge = jnp.where(b < 0, 1 / jnp.where(b < 0, b, 1), -finite(log_p) - finite(value))
         change += jnp.sum(jnp.where(y == 0, edge, rise - over) / total * d_y, axes, keepdims=True)
