@@ -1,66 +1,87 @@
-# Every target sets itself up in .venv, from nothing but Python (3.11 or newer), pip and make.
+# Every target sets itself up in .venv, from nothing but Python (3.11 or newer), pip and make. `make test
+# PYTHON=python3.13 VENV=.venv-3.13` takes another Python, and with it maybe a newer JAX.
 PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python -m
+TESTS = $(RUN) pytest -n auto --dist worksteal
 OLDEST_JAX := $(shell sed -n 's/^dependencies = \["jax>=\(.*\)"\]/\1/p' pyproject.toml)
-RUN := .venv/bin/python -m
-# Compiles in half the time what has no need of XLA's optimisations.
-FAST := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+# The Python here that gets the newest JAX: one on the path that runs, or one of pyenv's, whose shims may not.
+NEWEST_PYTHON := $(shell for minor in 13 12; do \
+    for python in python3.$$minor $$(ls -d "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.$$minor.*/bin/python 2>/dev/null); do \
+      "$$python" -m pip --version >/dev/null 2>&1 && echo "$$python" && exit; \
+    done; done)
 
-.PHONY: demo test test-oldest package fuzz lint format docs notebooks bench bench-all clean
+.PHONY: demo test test-all test-oldest test-newest mutants package fuzz lint format docs notebooks bench bench-all clean
 
-demo: .venv/ready
-	.venv/bin/python notebooks/run.py notebooks/quickstart.ipynb
+demo: $(VENV)/ready
+	$(VENV)/bin/python notebooks/run.py notebooks/quickstart.ipynb
 
-test: .venv/ready
-	$(RUN) pytest -n auto --dist worksteal -m as_users_compile --cov --cov-fail-under=0 --cov-report=
-	$(FAST) $(RUN) pytest -n auto --dist worksteal -m "not as_users_compile" --cov --cov-append --cov-report=term
-	$(RUN) pytest -n auto --dist worksteal --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
+# Every rule, on every row that can tell something new of it.
+test: $(VENV)/ready
+	$(TESTS) -m "not exhaustive" --cov --cov-fail-under=0 --cov-report=
+
+# And every rule on every row, the notebooks, and no line or branch of the package that nothing ran.
+test-all: test
+	$(TESTS) -m exhaustive --cov --cov-append --cov-report=term
+	$(TESTS) --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
 
 test-oldest: .venv-oldest/ready
-	$(FAST) .venv-oldest/bin/python -m pytest -n auto --dist worksteal --sample tests/test_contract.py -k "through or trace or mapped or pmap or shard or export or checked or second"
+	.venv-oldest/bin/python -m pytest -n auto --dist worksteal --sample -m "not exhaustive" tests/test_contract.py tests/test_transforms.py
+
+# On the newest JAX: `make test`, or with `make newest-NAME` any other of these.
+test-newest: newest-test
+
+newest-%:
+	$(if $(NEWEST_PYTHON),$(MAKE) $* VENV=.venv-newest PYTHON="$(NEWEST_PYTHON)",\
+	  @echo "No Python 3.12 or 3.13 here: only the JAX that $(PYTHON) gets is tested.")
+
+# Faults put into the package, one at a time, which the tests must see: the table of docs/matrix.md.
+mutants: $(VENV)/ready
+	$(VENV)/bin/python -m tests.mutants
 
 # At least 100,000 examples for each module of the package, in less than an hour.
-fuzz: .venv/ready
-	$(FAST) FUZZ_EXAMPLES=100000 $(RUN) pytest -n auto --dist worksteal tests/test_fuzz.py
+fuzz: $(VENV)/ready
+	FUZZ_EXAMPLES=100000 $(TESTS) tests/test_fuzz.py
 
 # What users get: the wheel with and without an extra and the source, in environments that hold nothing else.
-package: .venv/ready
+package: $(VENV)/ready
 	rm -rf build/package
 	$(RUN) build --quiet --outdir build/package
-	for what in "$$(ls build/package/*.whl)" "$$(ls build/package/*.whl)[plotting]" "$$(ls build/package/*.tar.gz)" \
-	    "$$(ls build/package/*.whl) jax==$(OLDEST_JAX) jaxlib==$(OLDEST_JAX)"; do \
-	  rm -rf build/package/venv && $(PYTHON) -m venv --without-pip build/package/venv && \
-	  $(PYTHON) -m pip --python build/package/venv/bin/python install --quiet $$what && \
-	  build/package/venv/bin/python -I tests/installed.py || exit 1; \
-	done
+	try() { rm -rf build/package/venv && $$1 -m venv --without-pip build/package/venv && \
+	  $$1 -m pip --python build/package/venv/bin/python install --quiet $$2 && \
+	  build/package/venv/bin/python -I tests/installed.py; }; \
+	wheel=$$(ls build/package/*.whl) && \
+	try $(PYTHON) "$$wheel" && try $(PYTHON) "$$wheel[plotting]" && try $(PYTHON) "$$(ls build/package/*.tar.gz)" && \
+	try $(PYTHON) "$$wheel jax==$(OLDEST_JAX) jaxlib==$(OLDEST_JAX)" $(if $(NEWEST_PYTHON),&& try "$(NEWEST_PYTHON)" "$$wheel")
 
-lint: .venv/ready
+lint: $(VENV)/ready
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) pyright
 
-format: .venv/ready
+format: $(VENV)/ready
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-docs: .venv/ready
+docs: $(VENV)/ready
 	$(RUN) sphinx --fail-on-warning --keep-going --nitpicky --fresh-env --quiet -c docs -d build/doctrees . build/docs
 
-notebooks: .venv/ready
+notebooks: $(VENV)/ready
 	$(RUN) jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python benchmarks/losses.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # The other tables in benchmarks/results/ as well.
-bench-all: bench .venv/ready
-	.venv/bin/python benchmarks/compiling.py
-	.venv/bin/python benchmarks/scaling.py
+bench-all: bench $(VENV)/ready
+	$(VENV)/bin/python benchmarks/compiling.py
+	$(VENV)/bin/python benchmarks/scaling.py
 	.venv-bench/bin/python benchmarks/linear_cross_entropy.py
 	.venv-bench/bin/python benchmarks/linear_cross_entropy.py --dtype bfloat16
 
-.venv/ready: pyproject.toml
-	$(PYTHON) -m venv --without-pip .venv
-	$(PYTHON) -m pip --python .venv/bin/python install --quiet --editable '.[dev]'
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(VENV)/bin/python install --quiet --editable '.[dev]'
 	touch $@
 
 .venv-oldest/ready: pyproject.toml
@@ -74,4 +95,4 @@ bench-all: bench .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-bench build docs/api .coverage .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build docs/api .coverage .pytest_cache .ruff_cache .hypothesis

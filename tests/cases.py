@@ -672,3 +672,38 @@ CASES = [
         {"margin": 0.5, "distance": formulas.city_block, "swap": True},
     ),
 ]
+
+
+CURVED = [
+    jaxloss.generalized_cross_entropy,
+    jaxloss.poly1_cross_entropy,
+    jaxloss.symmetric_cross_entropy,
+    jaxloss.taylor_cross_entropy,
+]
+
+
+def with_options(case: Case, **changes: Any) -> Case:
+    return dataclasses.replace(case, options={**case.options, **changes.pop("options")}, **changes)
+
+
+# Options that the rows leave alone, because each row runs under every test: for those of values and derivatives.
+MORE = [
+    with_options(
+        case,
+        options={"class_weights": np.linspace(0.5, 2, 6)},
+        label_weights=formulas.class_weighted,
+        name="class_weights",
+    )
+    for case in CASES
+    if case.loss in CURVED
+] + [
+    with_options(
+        case,
+        options={"class_mask": np.arange(6) != 3},
+        inputs=lambda rng: {"scores": rng.normal(size=(8, 6, 2)), "labels": rng.integers(0, 3, (8, 2))},
+        reference=lambda scores, labels, **options: formulas.sparse_regret(scores, labels, 2, **options),
+        name="class_mask",
+    )
+    for case in CASES
+    if case.loss is jaxloss.entmax15_loss
+]

@@ -2,7 +2,6 @@ import gc
 import os
 
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
@@ -10,6 +9,7 @@ import pytest
 
 
 gc.set_threshold(50_000)  # what tracing leaves behind is not worth a search at every 700 objects
+jax.config.update("jax_num_cpu_devices", 8)
 # What some users turn on and most don't: every test runs under it.
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -22,11 +22,19 @@ def x64():
     jax.config.update("jax_enable_x64", False)
 
 
+# A part of the key of every jit cache: what was compiled without optimisations isn't taken for what users get.
+unoptimized = jax.make_user_context(False)
+
+
 @pytest.fixture
 def compiles_fast(request):
-    """Half of the time goes into XLA's optimisations. They are left out where only JAX's own machinery is at stake."""
-    jax.config.update("jax_disable_most_optimizations", request.node.get_closest_marker("as_users_compile") is None)
-    yield
+    """XLA's optimisations are left out where they aren't at stake: that is, where a test isn't `as_users_compile`."""
+    if request.node.get_closest_marker("as_users_compile"):
+        yield
+        return
+    jax.config.update("jax_disable_most_optimizations", True)
+    with unoptimized(True):
+        yield
     jax.config.update("jax_disable_most_optimizations", False)
 
 
@@ -57,14 +65,17 @@ def pytest_sessionfinish(session):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def row_of(item):
+    return item.callspec.params.get("case") if hasattr(item, "callspec") else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    for item in items:
-        if "compiles_fast" not in item.fixturenames:
-            item.add_marker("as_users_compile")
+    # All tests of a row side by side, so that one process runs them and compiles what they share.
+    places = {}
+    items.sort(key=lambda item: places.setdefault((item.path, row_of(item)), len(places)))
     if config.getoption("--sample"):
         first = {}
-        cases = [getattr(item, "callspec", None) and item.callspec.params.get("case") for item in items]
         items[:] = [
-            item for item, case in zip(items, cases) if not case or first.setdefault(case.loss.__module__, case) is case
+            item for item in items if not (case := row_of(item)) or first.setdefault(case.loss.__module__, case) is case
         ]

@@ -15,7 +15,7 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec as P
 
 from .cases import CASES, Case
-from .test_contract import one_case_a_loss
+from .rows import one_case_a_loss
 from .test_network import messages
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -17,8 +16,9 @@ from jax import lax
 import jaxloss
 
 from . import formulas
-from .cases import CASES, Case
-from .test_contract import FIRST, one_case_a_loss, public_losses, soiled
+from .cases import CASES, MORE, Case, with_options
+from .derivatives import agree, cast, place, real
+from .rows import FIRST, public_losses
 
 
 j = jaxloss
@@ -26,169 +26,20 @@ INF = np.inf
 pytestmark = pytest.mark.usefixtures("compiles_fast")
 LOSSES = sorted(set(public_losses()) - {"reduce"})
 
-CURVED = [j.generalized_cross_entropy, j.poly1_cross_entropy, j.symmetric_cross_entropy, j.taylor_cross_entropy]
+# --- along another axis, without an index --------------------------------------------------------------------------
 
 
-def with_options(case: Case, **changes: Any) -> Case:
-    return dataclasses.replace(case, options={**case.options, **changes.pop("options")}, **changes)
-
-
-# Options that the rows leave alone, because each row runs under every test of the contract.
-MORE = [
-    with_options(
-        case,
-        options={"class_weights": np.linspace(0.5, 2, 6)},
-        label_weights=formulas.class_weighted,
-        name="class_weights",
-    )
-    for case in CASES
-    if case.loss in CURVED
-] + [
-    with_options(
-        case,
-        options={"class_mask": np.arange(6) != 3},
-        inputs=lambda rng: {"scores": rng.normal(size=(8, 6, 2)), "labels": rng.integers(0, 3, (8, 2))},
-        reference=lambda scores, labels, **options: formulas.sparse_regret(scores, labels, 2, **options),
-        name="class_mask",
-    )
-    for case in CASES
-    if case.loss is j.entmax15_loss
-]
-
-
-# --- every argument and option, first and second order ---------------------------------------------------------------
-
-
-def real(x: Any) -> bool:
-    return np.asarray(x).dtype.kind == "f"
-
-
-class Place(NamedTuple):
-    """Where a loss is differentiated: by its floating point arguments and options and by weights, all at once."""
-
-    x: dict[str, np.ndarray]
-    direction: dict[str, np.ndarray]  # 0 for what is held constant by the loss
-    held: dict[str, np.ndarray]  # labels of classes
-
-
-def place(case: Case) -> Place:
-    arguments = case.arguments()
-    rng = np.random.default_rng(4)
-    x = {name: np.asarray(value, np.float64) for name, value in (arguments | case.options).items() if real(value)}
-    x["weights"] = rng.uniform(0.5, 2, case.expected(arguments)[0].shape)
-    direction = {name: rng.choice([-1, 1], at.shape) * rng.uniform(0.5, 1.5, at.shape) for name, at in x.items()}
-    direction |= {name: np.zeros_like(x[name]) for name in case.constant}
-    return Place(x, direction, {name: value for name, value in arguments.items() if name not in x})
-
-
-def total(case: Case, mask: np.ndarray, x: dict[str, np.ndarray]) -> float:
-    """The weighted sum by the reference."""
-    arguments = {name: x.get(name, value) for name, value in case.arguments().items()}
-    options = {name: x.get(name, value) for name, value in case.options.items()}
-    losses, own = dataclasses.replace(case, options=options).expected(arguments)
-    return float((losses * own * x["weights"] * mask).sum())
-
-
-# Their random numbers lie close to kinks, or to 0, whose curvature is infinite.
-SHORT = [j.total_variation_distance, j.hellinger_distance, j.wasserstein_distance, j.ensemble_crps_loss]
-
-
-def differences(case: Case, mask: np.ndarray, at: Place) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The gradient, and the Hessian times the direction: central differences, extrapolated once.
-
-    Not by complex steps: an absolute value or a maximum is in nearly every formula.
-    """
-    step = 2e-5 if case.loss in SHORT else 1e-4
-
-    def moved(by: float, along: dict[str, Any]) -> float:
-        return total(case, mask, {name: x + by * step * along.get(name, 0) for name, x in at.x.items()})
-
-    def slope(along: dict[str, Any]) -> float:
-        near, far = (moved(by, along) - moved(-by, along) for by in (1, 2))
-        return (8 * near - far) / (12 * step)
-
-    def bend(along: dict[str, Any]) -> float:
-        """The second difference but for its middle, which cancels below."""
-        near, far = (moved(by, along) + moved(-by, along) for by in (1, 2))
-        return (16 * near - far) / (12 * step**2)
-
-    gradient, product = ({name: np.zeros_like(x) for name, x in at.x.items()} for _ in range(2))
-    for name, x in at.x.items():
-        for i in np.ndindex(x.shape if name not in case.constant else 0):
-            unit = np.zeros_like(x)
-            unit[i] = 1
-            gradient[name][i] = slope({name: unit})
-            up, down = (bend({**at.direction, name: at.direction[name] + sign * unit}) for sign in (1, -1))
-            product[name][i] = (up - down) / 4
-    return gradient, product
-
-
-def forward_over_reverse(f, x, direction):
-    gradient, product = jax.jvp(jax.grad(f), (x,), (direction,))
-    return {"gradient": gradient, "product": product, "forward": jax.jvp(f, (x,), (direction,))[1]}
-
-
-def reverse_over_reverse(f, x, direction):
-    gradient, back = jax.vjp(jax.grad(f), x)
-    return {"gradient": gradient, "product": back(direction)[0]}
-
-
-def derivatives(case: Case, derive: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
-    """Of the weighted sum: the gradient, and the Hessian times the direction."""
+def forward_over_reverse(case: Case) -> Callable[..., dict[str, Any]]:
+    """Of the weighted sum: the gradient, the Hessian times the direction, and the derivative in forward mode."""
     choices = {name: x for name, x in case.options.items() if not real(x)}
 
     @jax.jit
     def derivatives(x, direction, held, mask=None):
-        return derive(lambda x: case.loss(**held, **choices, **x, mask=mask, reduction="sum"), x, direction)
+        f = lambda x: case.loss(**held, **choices, **x, mask=mask, reduction="sum")  # noqa: E731
+        gradient, product = jax.jvp(jax.grad(f), (x,), (direction,))
+        return {"gradient": gradient, "product": product, "forward": jax.jvp(f, (x,), (direction,))[1]}
 
     return derivatives
-
-
-def along(slopes: dict[str, Any], direction: dict[str, Any]) -> Any:
-    return sum((slope * direction[name]).sum() for name, slope in slopes.items())
-
-
-def agree(found: Any, expected: Any, name: str, error: float) -> None:
-    """To this error, relative and in units of the largest entry of the array, or of 1."""
-    atol = error * max(1, np.max(np.abs(expected), initial=0))
-    np.testing.assert_allclose(found, expected, rtol=error, atol=atol, err_msg=name)
-
-
-def cast(tree: Any, dtype: Any) -> Any:
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype), tree)
-
-
-@pytest.mark.parametrize("case", CASES + MORE, ids=lambda case: case.id)
-def test_every_argument_and_option(case, x64):
-    """In float64, where the differences are good to 1e-9 and 1e-6."""
-    at = place(case)
-    found = derivatives(case, forward_over_reverse)(*cast((at.x, at.direction), jnp.float64), at.held)
-    gradient, product = differences(case, np.ones(()), at)
-    for name in at.x:
-        agree(found["gradient"][name], gradient[name], name, 1e-6)
-        agree(found["product"][name], product[name], f"{name}, second order", 1e-4)
-    agree(found["forward"], along(gradient, at.direction), "forward mode", 1e-6)
-
-
-@one_case_a_loss
-def test_masked_elements_reach_no_derivative_of_any_argument(case):
-    """Of either order, weights included, whatever they hold; the others' in float32 are right to its rounding."""
-    at = place(case)
-    mask = np.ones(at.x["weights"].shape, bool)
-    mask[2:6] = False
-    run = derivatives(case, reverse_over_reverse)
-    clean = run(*cast((at.x, at.direction), jnp.float32), at.held, mask)
-    gradient, product = differences(case, mask, at)
-    for name in at.x:
-        agree(clean["gradient"][name], gradient[name], name, 1e-4)
-        agree(clean["product"][name], product[name], f"{name}, second order", 1e-3)
-    rows = [name for name in at.x if name not in case.options]
-    junk = {name: soiled(x) if name in rows else x for name, x in at.x.items()}
-    held = {name: soiled(x) for name, x in at.held.items()}
-    dirty = run(*cast((junk, at.direction), jnp.float32), held, mask)
-    jax.tree.map(np.testing.assert_array_equal, dirty, clean)
-    for order, slopes in dirty.items():
-        assert not any(np.any(slopes[name][2:6]) for name in rows), order
 
 
 def having(option: str) -> Any:
@@ -211,10 +62,10 @@ def test_axis_is_where_the_classes_or_features_are(case, x64):
     def moved(tree):
         return {name: np.moveaxis(x, -1, 0) if np.ndim(x) == rank else x for name, x in tree.items()}
 
-    expected = derivatives(case, forward_over_reverse)(*cast((at.x, at.direction), jnp.float64), at.held)
+    expected = forward_over_reverse(case)(*cast((at.x, at.direction), jnp.float64), at.held)
     first = with_options(case, options={"axis": 0})
     x, direction = cast((moved(at.x), moved(at.direction)), jnp.float64)
-    found = derivatives(first, forward_over_reverse)(x, direction, moved(at.held))
+    found = forward_over_reverse(first)(x, direction, moved(at.held))
     same(found, {order: moved(slopes) if isinstance(slopes, dict) else slopes for order, slopes in expected.items()})
 
 
@@ -225,8 +76,8 @@ def test_ignore_index_is_a_mask_by_label(case, x64):
     assert mask.any() and not mask.all()
     x, direction = cast((at.x, at.direction), jnp.float64)
     ignoring = with_options(case, options={"ignore_index": 2})
-    found = derivatives(ignoring, forward_over_reverse)(x, direction, at.held)
-    same(found, derivatives(case, forward_over_reverse)(x, direction, at.held, mask))
+    found = forward_over_reverse(ignoring)(x, direction, at.held)
+    same(found, forward_over_reverse(case)(x, direction, at.held, mask))
 
 
 # --- no option without a row -----------------------------------------------------------------------------------------
@@ -940,11 +791,11 @@ def test_curvature_where_a_rule_bends(name, x64):
         return [(a - b) / (2 * step) for a, b in zip(gradient(*up), gradient(*down))]
 
     for found in hessians(*point):
-        for place, x in enumerate(point):
+        for argument, x in enumerate(point):
             for index in np.ndindex(x.shape):
-                expected = differences(place, index)
+                expected = differences(argument, index)
                 for row, wanted in zip(found, expected):
-                    np.testing.assert_allclose(row[place][(..., *index)], wanted, rtol=1e-5, atol=1e-6)
+                    np.testing.assert_allclose(row[argument][(..., *index)], wanted, rtol=1e-5, atol=1e-6)
 
 
 def plainly(f):

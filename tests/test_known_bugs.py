@@ -19,7 +19,7 @@ import jaxloss
 
 from .cases import Case
 from .known_bugs import BUGS, Bug
-from .test_contract import FIRST, public_losses
+from .rows import FIRST, public_losses
 
 
 F32, BF16, F16 = jnp.float32, jnp.bfloat16, jnp.float16

@@ -1,0 +1,47 @@
+"""Which rows of `cases.py` a test runs: in `make test-all` all of them, in `make test` what tells something new."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import jaxloss
+
+from .cases import CASES, Case
+
+
+# For what doesn't depend on the options: the first row of each loss.
+FIRST = [case for case in CASES if case.loss not in [other.loss for other in CASES[: CASES.index(case)]]]
+all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+one_case_a_loss = pytest.mark.parametrize("case", FIRST, ids=lambda case: case.loss.__name__)
+
+# One row for each way in which losses are made: elementwise, by a rule written by hand, of members and of vectors, by
+# class, by a loop, by a sort, by a loop inside of a rule, of norms.
+KINDS = {
+    "huber_loss",
+    "general_robust_loss",
+    "gaussian_mixture_nll_loss",
+    "kl_divergence",
+    "cross_entropy-options",
+    "linear_cross_entropy",
+    "sparsemax_loss",
+    "bi_tempered_logistic_loss",
+    "triplet_margin_loss",
+}
+
+
+def exhaustive(cases: list[Case], where: Callable[[Case], bool] = lambda case: case.id in KINDS) -> Any:
+    """All of these rows in `make test-all`, and in `make test` one of each kind: what it tests is JAX's machinery."""
+    marked = [pytest.param(case, marks=[] if where(case) else pytest.mark.exhaustive) for case in cases]
+    return pytest.mark.parametrize("case", marked, ids=lambda case: case.id)
+
+
+def public_losses() -> dict[str, Any]:
+    return {
+        name: f
+        for name, f in vars(jaxloss).items()
+        if inspect.isfunction(f) and not name.startswith("_") and "reduction" in inspect.signature(f).parameters
+    }
