@@ -326,7 +326,7 @@ def test_checked_through_jit_and_scan(case):
     arguments, index = spoiled(case, name, value)
 
     def step(**arguments):
-        first = next(iter(arguments))
+        first = next(iter(case.arguments()))
         return jax.value_and_grad(lambda x: loss(**{**arguments, first: x}))(arguments[first])
 
     for call in (jax.jit(loss), step, through_scan):
