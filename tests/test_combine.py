@@ -31,6 +31,7 @@ def test_weighted_sum_and_parts():
     assert parts == LOSSES
     assert jaxloss.combine(LOSSES)[0] == 5.5
     assert jaxloss.combine({"one": 2})[0] == 2
+    assert not any(x.weak_type for x in jax.tree.leaves(jaxloss.combine({"one": 2.0})))
 
 
 def test_totals_count_with_their_mean():

@@ -301,6 +301,19 @@ def test_renyi_of_every_order(alpha, spread):
     np.testing.assert_allclose(slope_y, expected, rtol=1e-3, atol=1e-4 * spread if order == alpha else 0.01 * spread**2)
 
 
+@pytest.mark.parametrize("alpha", [1 - 1e-3, 1 - 1e-6, 1.0, 1 + 1e-6, 1 + 1e-3])
+def test_slope_of_renyi_in_orders_near_one(alpha):
+    """Against differences across 1 in float64."""
+    probs, labels = np.random.default_rng(0).dirichlet(np.ones(5), 2).astype(np.float32)
+    log_probs, alpha = np.log(probs), float(np.float32(alpha))
+    slope = jax.grad(lambda alpha: jaxloss.renyi_divergence(log_probs, labels, alpha=alpha))(alpha)
+    p, y = np.exp(log_probs.astype(np.float64)), labels.astype(np.float64)
+    up, down = (
+        np.log((y**order * p ** (1 - order)).sum() / y.sum()) / (order - 1) for order in (alpha + 2e-3, alpha - 2e-3)
+    )
+    np.testing.assert_allclose(slope, (up - down) / 4e-3, rtol=2e-5)
+
+
 def test_renyi_is_kl_at_one():
     rng = np.random.default_rng(0)
     labels, probs = rng.dirichlet(np.ones(5), (2, 7)).astype(np.float32)

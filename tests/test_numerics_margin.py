@@ -83,6 +83,11 @@ def test_large_scores_of_two_classes(loss):
 
 
 @pytest.mark.parametrize("loss", BINARY, ids=lambda loss: loss.__name__)
+def test_nan_scores_of_two_classes_stay_nan(loss):
+    where_nan(loss, jnp.array([jnp.nan, 0.5]), jnp.array([1, 1]), [True, False])
+
+
+@pytest.mark.parametrize("loss", BINARY, ids=lambda loss: loss.__name__)
 def test_labels_of_zero_and_one_are_not_taken_for_signs(loss):
     scores = jnp.array([2.0, -2.0])
     where_nan(loss, scores, jnp.array([1, 0]), [False, True])

@@ -187,6 +187,12 @@ def test_the_mean_of_nothing_is_zero_with_zero_gradient():
     np.testing.assert_allclose(slopes.weight, [0, -6 / 9], rtol=1e-6)
 
 
+def test_more_elements_than_32_bits_count():
+    size = 2**16, 2**16
+    weight = jax.jit(lambda x: jaxloss.reduce(jnp.broadcast_to(x, size), reduction="total").weight)(jnp.float32(1))
+    assert float(weight) == 2**32
+
+
 def test_a_total_is_frozen_and_pickles():
     total = part(1, 2)
     with pytest.raises(AttributeError):
