@@ -9,7 +9,7 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec as P
 
 from . import _devices
-from ._checks import array, message, nan_unless, real, report, within
+from ._checks import array, message, nan_unless, places, real, report, within
 from ._jit import widened
 from ._reduction import fit, live, remedy
 from ._types import Array, ArrayLike, Axes, AxisName
@@ -307,8 +307,7 @@ def by_label(x: Array, index: Array, axis: int) -> Array:
 
 def is_label(x: Array, index: Array, axis: int) -> Array:
     """True in `x`'s shape where the class is the row's label."""
-    # The zeros give the iota the sharding of `x`.
-    return lax.broadcasted_iota(jnp.int32, x.shape, axis) + jnp.zeros_like(x, dtype=jnp.int32) == index
+    return places(x, axis) == index
 
 
 def _allowed(class_mask: ArrayLike, scores: Array, axis: int) -> Array:

@@ -53,7 +53,7 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
             }
             return f(*args, **{**kwargs, **options})
 
-    compiled = jax.jit(traced, static_argnames=static, inline=True)
+    compiled = jax.jit(traced, static_argnames=static, inline=_INLINE)
 
     names = tuple(signature.parameters)
 
@@ -90,6 +90,8 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
     return wrapper
 
 
+# Into the program of a caller while that is traced; since JAX 0.12 ``True`` means only once it is lowered.
+_INLINE: Any = getattr(getattr(jax, "Inline", None), "JAX_EARLY", True)
 _NUMBERS = (int, float, np.generic, np.ndarray)
 _NOT_NUMBERS = "OSUMm"
 _KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
