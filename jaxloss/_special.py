@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -149,7 +152,16 @@ def rising_error(y: Array, a: Array) -> Array:
 
 @with_partials(lambda y: lax.digamma(y + 1))
 def log_factorial(y: Array) -> Array:
-    return jnp.where((y == 0) | (y == 1), 0, lax.lgamma(y + 1))
+    return jnp.where((y == 0) | (y == 1), 0, _lgamma(y + 1))
+
+
+def _lgamma(x: Array) -> Array:
+    """The one of JAX 0.12 looks up a table, for which explicit sharding has no rule."""
+    place = jax.typeof(x).sharding
+    work: Any = lax.lgamma
+    if any(name is not None for name in place.spec):
+        work = jax.sharding.auto_axes(work, out_sharding=place)
+    return work(x)
 
 
 @with_partials(jnp.expm1)
