@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType
 
 from ._derivatives import derivative, quotient, with_partials
 from ._elementary import horner
@@ -159,7 +160,7 @@ def _lgamma(x: Array) -> Array:
     """The one of JAX 0.12 looks up a table, for which explicit sharding has no rule."""
     place = jax.typeof(x).sharding
     work: Any = lax.lgamma
-    if any(name is not None for name in place.spec):
+    if AxisType.Explicit in place.mesh.axis_types:
         work = jax.sharding.auto_axes(work, out_sharding=place)
     return work(x)
 
