@@ -111,7 +111,7 @@ def nan_with_any(x: Array, axes: int | tuple[int, ...]) -> Array:
 
 
 def nan_where(bad: Array, x: Array) -> Array:
-    """`x`, or NaN, which is made of `x`: of one that is a constant of the program XLA's exp for CPUs is anything."""
+    """`x`, or NaN, which is made of `x`: in JAX 0.10 XLA's exp for CPUs of one that the program holds is anything."""
     constant = lax.stop_gradient(x)
     return jnp.where(bad, (constant - constant) * jnp.inf, x)
 
