@@ -77,6 +77,11 @@ def real(x: Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating)
 
 
+def places(x: Array, axis: int, dtype: Any = jnp.int32) -> Array:
+    """How far along an axis each entry of `x` lies; spread over devices as `x` is, which explicit sharding asks for."""
+    return lax.broadcasted_iota(dtype, x.shape, axis, out_sharding=jax.typeof(x).sharding)
+
+
 def within(value: Any, interval: str) -> Any:
     """Whether values lie in an interval such as ``"[0, inf)"``; NaN lies in none."""
     low, high = map(float, interval[1:-1].split(","))
@@ -106,7 +111,7 @@ def nan_with_any(x: Array, axes: int | tuple[int, ...]) -> Array:
 
 
 def nan_where(bad: Array, x: Array) -> Array:
-    """`x`, or NaN, which is made of `x`: of one that is a constant of the program XLA's exp for CPUs is anything."""
+    """`x`, or NaN, which is made of `x`: in JAX 0.10 XLA's exp for CPUs of one that the program holds is anything."""
     constant = lax.stop_gradient(x)
     return jnp.where(bad, (constant - constant) * jnp.inf, x)
 
@@ -116,9 +121,9 @@ def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:
     index = {}
     none = np.iinfo(np.int32).max
     for axis in range(bad.ndim):
-        position = lax.broadcasted_iota(jnp.int32, bad.shape, axis) + jnp.zeros_like(bad, dtype=jnp.int32)
-        first = jnp.min(jnp.where(bad, position, none), initial=none)
-        bad = bad & (position == first)
+        place = places(bad, axis)
+        first = jnp.min(jnp.where(bad, place, none), initial=none)
+        bad = bad & (place == first)
         index[f"i{axis}"] = first
     return jnp.sum(jnp.where(bad, values, jnp.zeros_like(values))), index
 

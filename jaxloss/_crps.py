@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import _inputs
-from ._checks import message
+from ._checks import message, places
 from ._derivatives import quotient, with_partials
 from ._jit import jit
 from ._reduction import reduce
@@ -177,7 +177,7 @@ def _(axis: int, fair: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
 
 def _rank(x: Array, axis: int) -> Array:
     """How many members lie below each less how many lie above; equal ones count for neither."""
-    place = lax.broadcasted_iota(jnp.int32, x.shape, axis) + jnp.zeros_like(x, dtype=jnp.int32)
+    place = places(x, axis)
     x, origin = lax.sort((x, place), axis, num_keys=1)
     last = x.shape[axis] - 1
     step = x != jnp.roll(x, 1, axis)

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import NamedSharding, PartitionSpec as P
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 from . import _devices
-from ._checks import array, message, nan_unless, real, report, within
+from ._checks import array, message, nan_unless, places, real, report, within
 from ._jit import widened
 from ._reduction import fit, live, remedy
 from ._types import Array, ArrayLike, Axes, AxisName
@@ -231,7 +231,7 @@ def class_labels(
         fits = (given >= 0) & (given < count)
         labels = _devices.within_slice(jnp.where(fits, given, 0).astype(jnp.int32), own, over)
         if allowed is not None:
-            of_label, ours = at_own(jnp.broadcast_to(allowed, scores.shape), labels, axis)
+            of_label, ours = at_own(allowed | jnp.zeros_like(scores, bool), labels, axis)  # spread as the scores are
             fits &= _devices.everywhere(of_label | ~ours, over)
         if exists is not None:
             fits |= ~exists
@@ -298,7 +298,7 @@ def at_own(x: Array, index: Array, axis: int) -> tuple[Array, Array]:
 
 def by_label(x: Array, index: Array, axis: int) -> Array:
     """For each row the entry of a vector over classes, without the class axis; 0 where it is another device's."""
-    if any(name is not None for name in jax.typeof(index).sharding.spec):
+    if AxisType.Explicit in jax.typeof(index).sharding.mesh.axis_types:  # whose spec lacks an axis that vmap took
         shape = index.shape[:axis] + x.shape + index.shape[axis + 1 :]
         hits = lax.broadcasted_iota(jnp.int32, shape, axis) == index
         return jnp.sum(jnp.where(hits, along(x, index.ndim, axis), 0), axis)
@@ -307,8 +307,7 @@ def by_label(x: Array, index: Array, axis: int) -> Array:
 
 def is_label(x: Array, index: Array, axis: int) -> Array:
     """True in `x`'s shape where the class is the row's label."""
-    # The zeros give the iota the sharding of `x`.
-    return lax.broadcasted_iota(jnp.int32, x.shape, axis) + jnp.zeros_like(x, dtype=jnp.int32) == index
+    return places(x, axis) == index
 
 
 def _allowed(class_mask: ArrayLike, scores: Array, axis: int) -> Array:

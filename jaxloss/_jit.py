@@ -1,5 +1,6 @@
 """The decorator of every public function."""
 
+import contextlib
 import difflib
 import functools
 import inspect
@@ -9,6 +10,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin, get_t
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import AxisType
 
 from ._checks import INTEGERS, array, calling, inside_call, limits, message, nan_unless, overflows, report, within
 from ._types import Array, Number, Parameter
@@ -44,7 +46,7 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
 
     @functools.wraps(f)
     def traced(*args: P.args, **kwargs: P.kwargs) -> R:
-        with calling(f.__name__):
+        with calling(f.__name__), _same_mesh(args, kwargs):
             dtype = widened(signature.bind(*args, **kwargs).arguments.get(first))
             options = {
                 name: _option(name, kwargs[name], number, dtype)
@@ -53,7 +55,7 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
             }
             return f(*args, **{**kwargs, **options})
 
-    compiled = jax.jit(traced, static_argnames=static, inline=True)
+    compiled = jax.jit(traced, static_argnames=static, inline=_INLINE)
 
     names = tuple(signature.parameters)
 
@@ -90,6 +92,21 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
     return wrapper
 
 
+def _same_mesh(*arguments: Any) -> Any:
+    """A context of the mesh of explicitly sharded arguments, where the caller has set none.
+
+    Without one JAX 0.12 forgets where constants belong, its own in derivatives as well.
+    """
+    if jax.sharding.get_abstract_mesh().empty:
+        for x in jax.tree.leaves(arguments):
+            mesh = jax.typeof(x).sharding.mesh if isinstance(x, jax.Array) else None
+            if mesh is not None and AxisType.Explicit in mesh.axis_types:
+                return jax.sharding.use_abstract_mesh(mesh)
+    return contextlib.nullcontext()
+
+
+# Into the program of a caller while that is traced; since JAX 0.12 ``True`` means only once it is lowered.
+_INLINE: Any = getattr(getattr(jax, "Inline", None), "JAX_EARLY", True)
 _NUMBERS = (int, float, np.generic, np.ndarray)
 _NOT_NUMBERS = "OSUMm"
 _KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere

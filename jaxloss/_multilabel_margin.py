@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from . import _inputs
-from ._checks import array, message, nan_unless, real, report, within
+from ._checks import array, message, nan_unless, places, real, report, within
 from ._classification import binary_nll, each_class
 from ._derivatives import above_zero, positive, times
 from ._jit import jit, jit_over_classes
@@ -134,7 +133,7 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
     )
     index = listed.astype(jnp.int32)
     target = jnp.cumsum(index == -1, -1, dtype=jnp.int32) == 0
-    classes = lax.broadcasted_iota(jnp.int32, index.shape, index.ndim - 1) + jnp.zeros_like(index)
+    classes = places(index, index.ndim - 1)
     hits = (index[..., :, None] == classes[..., None, :]) & target[..., :, None]
     return scores, jnp.sum(hits, -2, dtype=scores.dtype), nan_unless(jnp.all(fits, -1, keepdims=True), scores.dtype)
 

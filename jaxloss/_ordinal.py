@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias
 
 import jax.numpy as jnp
-from jax import lax
 
 from . import _inputs
-from ._checks import array, message, nan_unless, real, report
+from ._checks import array, message, nan_unless, places, real, report
 from ._classification import binary_nll
 from ._jit import jit, jit_over_classes, widened
 from ._reduction import reduce
@@ -62,7 +61,7 @@ def coral_loss(
     count = logits.shape[axis]
     fits = (labels >= 0) & (labels <= count)
     report("labels", jnp.squeeze(labels, axis).astype(jnp.int32), jnp.squeeze(fits, axis), f"lie in [0, {count + 1})")
-    threshold = lax.broadcasted_iota(logits.dtype, logits.shape, axis) + jnp.zeros_like(logits)
+    threshold = places(logits, axis, logits.dtype)
     doubt = nan_unless(fits, logits.dtype)
     above = (labels > threshold).astype(logits.dtype) + doubt
     losses = jnp.sum(binary_nll(logits, above, jnp.ones((), logits.dtype)), axis)

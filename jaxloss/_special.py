@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType
 
 from ._derivatives import derivative, quotient, with_partials
 from ._elementary import horner
@@ -149,7 +153,16 @@ def rising_error(y: Array, a: Array) -> Array:
 
 @with_partials(lambda y: lax.digamma(y + 1))
 def log_factorial(y: Array) -> Array:
-    return jnp.where((y == 0) | (y == 1), 0, lax.lgamma(y + 1))
+    return jnp.where((y == 0) | (y == 1), 0, _lgamma(y + 1))
+
+
+def _lgamma(x: Array) -> Array:
+    """The one of JAX 0.12 looks up a table, for which explicit sharding has no rule."""
+    place = jax.typeof(x).sharding
+    work: Any = lax.lgamma
+    if AxisType.Explicit in place.mesh.axis_types:
+        work = jax.sharding.auto_axes(work, out_sharding=place)
+    return work(x)
 
 
 @with_partials(jnp.expm1)

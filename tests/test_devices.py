@@ -46,6 +46,16 @@ def test_classes_over_devices(kind, spec, options, labels):
     assert gradient.sharding.is_equivalent_to(sharding, 2)
 
 
+@pytest.mark.parametrize("spec", [P("data", "model"), P(None, "model"), P("data", None)], ids=str)
+def test_vmap_over_classes_over_devices(spec):
+    """Explicit sharding, of which constants know only by the mesh of the context: here no one has set one."""
+    f = jax.jit(jax.vmap(jax.value_and_grad(jaxloss.cross_entropy)))
+    sharding = NamedSharding(grid(AxisType.Explicit), spec)
+    of_labels = NamedSharding(grid(AxisType.Explicit), P(spec[0]))
+    result = f(jax.device_put(LOGITS, sharding), jax.device_put(LABELS, of_labels))
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7), result, f(LOGITS, LABELS))
+
+
 @pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
 def test_nll_of_classes_over_devices(kind):
     log_probs = np.asarray(jax.nn.log_softmax(LOGITS))

@@ -18,7 +18,7 @@ import jaxloss
 
 
 def test_help_shows_the_signature_and_the_docstring():
-    text = pydoc.render_doc(jaxloss.cross_entropy, renderer=pydoc.plaintext)
+    text = " ".join(pydoc.render_doc(jaxloss.cross_entropy, renderer=pydoc.plaintext).split())  # lines: as Python likes
     assert "logits: 'ArrayLike', labels: 'ArrayLike', weights: 'ArrayLike | None' = None" in text
     assert "label_smoothing: 'Proportion | None' = None" in text
     assert "Cross entropy of the softmax" in text

@@ -38,11 +38,19 @@ def messages(f, *arguments):
     kinds = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute|collective-broadcast"
     for line in text.splitlines():
         match = re.search(rf"= (.*?) ({kinds})(?:-start)?\(", line)
-        if match and not re.search(r"replica_groups=\{\{\d+\}", line):
+        if match and not to_itself(line):
             shapes = re.findall(r"(\w+)\[([\d,]*)\]", match[1])
             sizes = [SIZES[dtype] * math.prod(map(int, filter(None, shape.split(",")))) for dtype, shape in shapes]
             found.append((match[2], sum(sizes)))
     return sorted(found)
+
+
+def to_itself(message):
+    """Whether the groups are of one device each: listed, or, since JAX 0.12, axes of a mesh that have size 1."""
+    if match := re.search(r"replica_groups=mesh\[(.*?)\] \{(.*?)\}", message):
+        sizes = dict(axis.split("=") for axis in match[1].split(","))
+        return all(sizes[name] == "1" for name in match[2].split(","))
+    return re.search(r"replica_groups=\{\{\d+\}", message)
 
 
 def expected(messages):
