@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -33,10 +33,16 @@ KINDS = {
 }
 
 
-def exhaustive(cases: list[Case], where: Callable[[Case], bool] = lambda case: case.id in KINDS) -> Any:
+def exhaustive(cases: list[Case]) -> Any:
     """All of these rows in `make test-all`, and in `make test` one of each kind: what it tests is JAX's machinery."""
-    marked = [pytest.param(case, marks=[] if where(case) else pytest.mark.exhaustive) for case in cases]
-    return pytest.mark.parametrize("case", marked, ids=lambda case: case.id)
+    rows = {kind: [case for case in cases if case.loss.__name__ == kind.partition("-")[0]] for kind in KINDS}
+    quick = [next((case for case in rows if case.id == kind), rows[0]) for kind, rows in rows.items() if rows]
+    return pytest.mark.parametrize("case", some(cases, *quick), ids=lambda case: case.id)
+
+
+def some(values: Iterable[Any], *quick: Any) -> list[Any]:
+    """Parameters of which `make test` takes only `quick`."""
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.exhaustive) for value in values]
 
 
 def public_losses() -> dict[str, Any]:

@@ -82,6 +82,7 @@ both_options = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.exhaustive
 @both_options
 def test_largest_pull(name, options):
     """Of one element of what the network puts out: it stays below the bound and comes near it, or has none."""
@@ -133,6 +134,7 @@ def jumps(line: Probe, count: int) -> list[float]:
     return found
 
 
+@pytest.mark.exhaustive
 @every_loss
 def test_continuous_derivatives(name):
     said, options = TABLE[name][5], told(name)
@@ -628,6 +630,7 @@ HURTS: dict[str, tuple[str, Callable[[], Any]]] = {
 }
 
 
+@pytest.mark.exhaustive
 @every_loss
 def test_when_it_hurts(name):
     text, shown = HURTS[name]

@@ -15,7 +15,7 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec as P
 
 from .cases import CASES, Case
-from .rows import one_case_a_loss
+from .rows import FIRST, exhaustive
 from .test_network import messages
 
 
@@ -95,7 +95,7 @@ MORE = {
 }
 
 
-@one_case_a_loss
+@exhaustive(FIRST)
 def test_temporaries(case):
     most, _ = MORE.get(case.loss.__name__, (MOST, ""))
     assert compiled(case).memory_analysis().temp_size_in_bytes <= most * problem(case).size
@@ -146,7 +146,7 @@ def test_other_numbers_compile_nothing_in_an_eager_call(case, caplog):
 
 
 @pytest.mark.usefixtures("compiles_fast")
-@one_case_a_loss
+@exhaustive(FIRST)
 def test_a_sharded_batch_only_adds_up_scalars(case):
     mesh = jax.make_mesh((8,), ("data",))
     p = problem(case, NamedSharding(mesh, P("data")))

@@ -28,6 +28,7 @@ import jaxloss
 from . import fuzzing
 from .cases import CASES, Case
 from .fuzzing import FAMILIES, Layout, is_class, is_float
+from .rows import exhaustive
 
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 0))
@@ -135,7 +136,7 @@ def tolerance(layout: Layout, arguments) -> tuple[float, np.ndarray]:
     return 100 * unit, 30 * unit * size.reshape(-1, *[1] * len(layout.rows))
 
 
-@all_cases
+@exhaustive(ROWS)
 def test_values(case, record_property):
     seen = 0
 
@@ -275,7 +276,7 @@ SOME = {jaxloss.nll_loss, jaxloss.multilabel_margin_loss}
 
 
 @pytest.mark.as_users_compile
-@pytest.mark.parametrize("case", [case for case in ROWS if case.loss not in SOME], ids=lambda case: case.id)
+@exhaustive([case for case in ROWS if case.loss not in SOME])
 def test_a_single_nan_among_many_rows_is_not_lost(case):
     """As it is in a maximum or a minimum that XLA for CPUs takes into a sum."""
     rows = 20001

@@ -18,7 +18,7 @@ import jaxloss
 from . import formulas
 from .cases import CASES, MORE, Case, with_options
 from .derivatives import agree, cast, place, real
-from .rows import FIRST, public_losses
+from .rows import FIRST, exhaustive, public_losses
 
 
 j = jaxloss
@@ -44,7 +44,7 @@ def forward_over_reverse(case: Case) -> Callable[..., dict[str, Any]]:
 
 def having(option: str) -> Any:
     cases = [case for case in FIRST if option in inspect.signature(case.loss).parameters and option not in case.options]
-    return pytest.mark.parametrize("case", cases, ids=lambda case: case.loss.__name__)
+    return exhaustive(cases)
 
 
 def same(found: Any, expected: Any) -> None:

@@ -335,6 +335,7 @@ def test_scalars():
 # --- 9: size ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 def test_more_than_two_to_the_31_elements():
     """The last row of 2^31 + 2^20 bool losses counts as much as the first, and so does its mask."""
     rows, count = 2**20 + 512, 2048
@@ -644,6 +645,7 @@ def binomial64(p, y, a, full):
     return [mean, label, -n * n * by_n], [[mean_p, mixed, mean_a], [mixed, label_y, label_a], [mean_a, label_a, bend]]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("compiles_fast")
 @pytest.mark.parametrize("full", [False, True])
 def test_derivatives_of_a_negative_binomial(full):
