@@ -1,4 +1,6 @@
-"""Which test of `tests/test_contract.py` runs which loss: ``python docs/matrix.py > docs/matrix.md``."""
+"""Which test runs which loss: ``python docs/matrix.py`` writes it, with ``--print`` shows it.
+
+What stands below the faults is of `tests/mutants.py`."""
 
 from __future__ import annotations
 
@@ -10,65 +12,90 @@ import jaxloss
 
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/matrix.md"
+FAULTS = "\n## Faults\n"
 NOT_LOSSES = {"Total", "checked", "class_balanced_weights", "combine", "dynamic_weight_average", "gradnorm_loss"}
 NOT_LOSSES |= {"reduce", "uncertainty_weighting"}
 LOSSES = sorted(name for name in vars(jaxloss) if not name.startswith("_") and name not in {*NOT_LOSSES, "plotting"})
 
-# By column what it stands for, and the tests, all of which a ✓ takes.
+# By column what it stands for, and the tests, all of which a mark takes.
 COLUMNS = {
-    "jit": (
-        "`jit`, `grad`, `jacfwd`, `jacrev`, `linearize`; no call is left behind in a caller's `jit`",
-        ["value_and_gradient_through", "leaves_no_call_behind_in_a_callers_jit"],
+    "values": (
+        "value and every `reduction`, gradients by each argument, option and weight in both modes, second derivatives, "
+        "also out of a `scan`, all under `jit` and `vmap`; in float64",
+        ["values_and_derivatives"],
     ),
-    "control flow": ("`scan`, `while_loop`, `cond`, `remat`, `eval_shape`", ["value_and_gradient_through"]),
-    "eager": ("eagerly, and `lower().compile()`", ["value_and_gradient_eagerly_through"]),
-    "second": (
-        "`hessian`, forward over reverse and reverse over reverse, also out of a `scan`",
-        ["second_derivatives_in_every_mode"],
+    "mask": (
+        "masked elements leave no trace in any of these, weights are copies, no weight left is 0, values that don't "
+        "fit are NaN",
+        ["masks_weights_and_values_that_do_not_fit"],
     ),
-    "others": ("the gradient of every other argument and option", ["gradient_of_every_other_argument_and_option"]),
-    "vmap": ("`vmap` over every argument", ["vmap_over_every_argument"]),
+    "half": ("the same of values and slopes in float32 and bfloat16, as users compile", ["precision"]),
+    "x64": ("float32 stays float32 under `jax_enable_x64`", ["float32_stays_float32"]),
+    "empty": ("an empty batch", ["empty_batch"]),
+    "errors": ("shapes and calls that don't fit", ["shapes_that_do_not_fit", "calls_that_do_not_fit"]),
+    "trace": (
+        "pickles, shows its signature, leaves no call behind in a caller's `jit`, has no weak type, takes a symbolic "
+        "batch",
+        [
+            "is_a_plain_function_that_pickles_and_shows_itself",
+            "leaves_no_call_behind_in_a_callers_jit",
+            "weak_types_and_python_scalars",
+            "a_symbolic_batch",
+        ],
+    ),
+    "axis_name": ("with it the program is that without and two sums of scalars", ["devices_meet_in_two_sums_only"]),
+    "explicit": ("each axis sharded explicitly; the gradient stays where its input is", ["explicit_sharding"]),
+    "debug": ("`jax_debug_nans`", ["debug_nans"]),
+    "transforms": (
+        "`grad`, `jacfwd`, `jacrev`, `linearize`, `scan`, `while_loop`, `cond`, `remat`, `eval_shape` in one program; "
+        "eagerly; ahead of time",
+        ["value_and_gradient_through", "value_and_gradient_eagerly_through"],
+    ),
+    "hessian": (
+        "whole Hessians in each order of modes; reverse over reverse by every argument",
+        ["whole_hessians", "reverse_over_reverse_by_every_argument"],
+    ),
+    "float16": ("float16", ["float16"]),
+    "vmap": ("`vmap` over each argument", ["vmap_over_every_argument"]),
     "sweep": (
         "options that are numbers sweep under `vmap` and don't recompile",
         ["numbers_sweep_under_vmap_and_do_not_recompile"],
     ),
     "export": ("`jax.export` with a symbolic batch", ["export_with_a_symbolic_batch"]),
-    "shard_map": ("`shard_map` with `check_vma` on and off, `vmap(axis_name=...)`", ["mapped_axes"]),
-    "pmap": ("`pmap`", ["pmap"]),
-    "sharded": ("sharded `jit`, automatic and explicit axes", ["sharded_jit"]),
-    "mask": ("masked elements leave no trace, in any derivative", ["masked_elements_leave_no_trace"]),
-    "weights": (
-        "weights are copies, and are learned from zero",
-        ["weight_two_is_two_copies", "weights_are_learned_from_zero"],
+    "mapped": (
+        "`shard_map` with `check_vma` on and off, `vmap(axis_name=...)`, `pmap`, run on eight devices",
+        ["mapped_axes", "pmap"],
     ),
-    "reduction": ("every `reduction`", ["reductions"]),
-    "empty": ("no weight left, an empty batch", ["no_weight_left_is_zero_with_zero_gradient", "empty_batch"]),
-    "half": ("bfloat16 and float16", ["precision"]),
-    "x64": ("`jax_enable_x64`", ["x64", "weak_types_and_python_scalars"]),
-    "debug": ("`jax_debug_nans`, `jax_check_tracer_leaks`", ["debug_nans_and_leak_checks"]),
-    "checked": ("`checked`, around the loss and its gradient", ["checked_changes_nothing_where_values_fit"]),
-    "errors": ("shapes and calls that don't fit", ["shapes_that_do_not_fit", "calls_that_do_not_fit"]),
-    "pickle": ("pickles, shows its signature", ["is_a_plain_function_that_pickles_and_shows_itself"]),
+    "sharded": ("sharded `jit`, automatic and explicit axes, run on eight devices", ["sharded_jit"]),
+    "leaks": ("`jax_check_tracer_leaks`", ["no_leaks"]),
+    "checked": ("`checked`, around the loss, its gradient and a scan", ["checked_changes_nothing_where_values_fit"]),
 }
 
 HEAD = """\
 # What is tested
 
 Every loss under every transform and mode that the contract names, each as a test of
-[tests/test_contract.py](../tests/test_contract.py) with one device or eight, and everywhere under
-`jax_numpy_dtype_promotion="strict"`, `jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a test that `make
-test` runs; this page is made from the list of them, and a test fails when it is out of date. "No number" is a loss
-without an option that is one. Two things can't work, for any loss, and raise an error that is tested: `axis_name` with
-`reduction="none"`, which reduces nothing, and `checked` inside `jit` instead of around it."""
+[tests/test_contract.py](../tests/test_contract.py) or [tests/test_transforms.py](../tests/test_transforms.py), and
+everywhere under `jax_numpy_dtype_promotion="strict"`, `jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a
+test that `make test` runs, ○ one of `make test-all`; this page is made from the list of them, and a test fails when it
+is out of date. "No number" is a loss without an option that is one. Two things can't work, for any loss, and raise an
+error that is tested: `axis_name` with `reduction="none"`, which reduces nothing, and `checked` inside `jit` instead of
+around it.
+
+What a loss computes, `make test` asks of every row. What JAX makes of the program it asks of one row of each kind
+(elementwise, by a rule of its own, of members, of vectors, by class, in a loop, by a sort, of norms), and of the others
+that nothing in their programs could behave otherwise: that they trace for a symbolic batch and for every explicit
+sharding, and that devices meet only in the two sums of `reduce`. All the rest is in `make test-all`, for every row."""
 
 
-def tests_by_loss() -> dict[str, set[str]]:
+def collected(*options: str) -> dict[str, set[str]]:
+    """By loss the tests that a run with these options takes of it."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    collected = subprocess.run(
-        [*command, "tests/test_contract.py"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+    files = ["tests/test_contract.py", "tests/test_transforms.py"]
+    listed = subprocess.run([*command, *options, *files], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found: dict[str, set[str]] = {name: set() for name in LOSSES}
-    for line in collected.splitlines():
+    for line in listed.splitlines():
         test, _, parameters = line.partition("::")[2].partition("[")
         words = parameters.rstrip("]").split("-")
         for name in found.keys() & {*words}:
@@ -76,20 +103,24 @@ def tests_by_loss() -> dict[str, set[str]]:
     return found
 
 
-def cell(tests: set[str], column: str) -> str:
-    if tests.issuperset(COLUMNS[column][1]):
-        return "✓"
-    return "no number" if column == "sweep" else ""
-
-
 def page() -> str:
-    found = tests_by_loss()
+    quick, whole = collected("-m", "not exhaustive"), collected()
+
+    def cell(name: str, column: str) -> str:
+        tests = COLUMNS[column][1]
+        if quick[name].issuperset(tests):
+            return "✓"
+        return "○" if whole[name].issuperset(tests) else "no number" if column == "sweep" else ""
+
     meaning = "\n".join(f"- **{column}**: {text}" for column, (text, _) in COLUMNS.items())
     lines = ["| loss | " + " | ".join(COLUMNS) + " |", "|---|" + ":-:|" * len(COLUMNS)]
-    lines += [f"| `{name}` | " + " | ".join(cell(found[name], column) for column in COLUMNS) + " |" for name in LOSSES]
+    lines += [f"| `{name}` | " + " | ".join(cell(name, column) for column in COLUMNS) + " |" for name in LOSSES]
     table = "\n".join(lines)
-    return f"{HEAD}\n\n{meaning}\n\n{table}\n"
+    return f"{HEAD}\n\n{meaning}\n\n{table}\n" + FAULTS + PAGE.read_text(encoding="utf-8").partition(FAULTS)[2]
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    if "--print" in sys.argv:
+        print(page(), end="")
+    else:
+        PAGE.write_text(page(), encoding="utf-8")

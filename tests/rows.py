@@ -42,7 +42,9 @@ def exhaustive(cases: list[Case]) -> Any:
 
 def some(values: Iterable[Any], *quick: Any) -> list[Any]:
     """Parameters of which `make test` takes only `quick`."""
-    return [value if value in quick else pytest.param(value, marks=pytest.mark.exhaustive) for value in values]
+    rest = pytest.mark.exhaustive
+    each = ((value, value if isinstance(value, tuple) else (value,)) for value in values)
+    return [value if value in quick else pytest.param(*several, marks=rest) for value, several in each]
 
 
 def public_losses() -> dict[str, Any]:

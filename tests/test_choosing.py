@@ -98,6 +98,7 @@ def test_largest_pull(name, options):
     assert lines[0].pull_of_outlier(1e6) <= 1.005 * bound
 
 
+@pytest.mark.exhaustive
 @both_options
 def test_far_off(name, options):
     line = probes(name, **(told(name) if options is None else options))[0]
@@ -285,6 +286,7 @@ NOISE: dict[str, tuple[Any, ...]] = {
 }
 
 
+@pytest.mark.exhaustive
 @every_loss
 def test_noise_models(name):
     said = TABLE[name][1]
@@ -676,6 +678,7 @@ YES: dict[str, Callable[..., Any]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", sorted(listed("probabilities")))
 def test_probabilities(name):
     """As they are least costly; the usual sigmoid or softmax makes them of the scores."""

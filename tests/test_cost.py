@@ -89,6 +89,7 @@ MORE = {
     "gamma_nll_loss": (4, "log gamma, and what its slope shares with it"),
     "multilabel_margin_loss": (COLUMNS + 2, "each target against each other class: N^2 by definition, of each row"),
     "negative_binomial_nll_loss": (6, "log gamma of three arguments, and their slopes"),
+    "poisson_nll_loss": (4, "in JAX 0.12 log gamma looks up a table"),
     "poly1_cross_entropy": (5, "the label's probability, and smoothed"),
     "student_t_nll_loss": (4, "log gamma of two arguments, and their slopes"),
     "asymmetric_loss": (4, "powers of both probabilities, and their slopes"),

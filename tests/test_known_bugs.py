@@ -17,9 +17,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import jaxloss
 
-from .cases import Case
 from .known_bugs import BUGS, Bug
-from .rows import FIRST, public_losses
+from .rows import FIRST, exhaustive, public_losses
 
 
 F32, BF16, F16 = jnp.float32, jnp.bfloat16, jnp.float16
@@ -125,12 +124,13 @@ def test_all_that_is_claimed_is_tested():
     assert len({bug.id for bug in BUGS}) == len(BUGS)
 
 
+@pytest.mark.exhaustive
 @linked([bug for bug in HERE if bug.words and bug.id not in MEMORY])
 def test_words_hold(bug):
     PROOFS[bug.id](bug)
 
 
-@pytest.mark.as_users_compile
+@pytest.mark.exhaustive
 @linked([bug for bug in HERE if bug.id in MEMORY])
 def test_memory_holds(bug):
     PROOFS[bug.id](bug)
@@ -616,11 +616,7 @@ ELEMENTWISE = [case for case in FIRST if {x.shape for x in case.arguments().valu
 ELEMENTWISE = [case for case in ELEMENTWISE if case.expected(case.arguments())[0].shape == (8, 4)]
 
 
-def by_loss(cases: list[Case]):
-    return pytest.mark.parametrize("case", cases, ids=lambda case: case.loss.__name__)
-
-
-@by_loss(ELEMENTWISE)
+@exhaustive(ELEMENTWISE)
 def test_a_column_never_meets_a_vector(case):
     columns = {name: x[:, :1] for name, x in case.arguments().items()}
     first, *others = columns
@@ -631,7 +627,7 @@ def test_a_column_never_meets_a_vector(case):
                 case.loss(**{**rest, first: lead, name: other}, **case.options)
 
 
-@by_loss(OF_CLASSES)
+@exhaustive(OF_CLASSES)
 def test_labels_out_of_range_in_every_integer(case, x64):
     """Narrow ones reach past their own range, wide ones come back to a class when they are cut to 32 bits."""
     arguments = case.arguments()
@@ -648,7 +644,7 @@ def test_labels_out_of_range_in_every_integer(case, x64):
         assert np.all(np.isnan(losses[0])) and not np.any(np.isnan(losses[1:])), label
 
 
-@by_loss(OF_CLASSES)
+@exhaustive(OF_CLASSES)
 def test_labels_that_32_bits_do_not_hold(case):
     """NumPy's integers have 64 bits, of which JAX cuts off half without a word."""
     arguments = case.arguments()
@@ -689,7 +685,7 @@ def test_an_index_to_ignore_does_not_wrap_in_narrow_labels(x64):
     np.testing.assert_allclose(losses, np.log([3, 3]))
 
 
-@by_loss([case for case in FIRST if {name for name, *_ in case.bad} - {next(iter(case.arguments()))}])
+@exhaustive([case for case in FIRST if {name for name, *_ in case.bad} - {next(iter(case.arguments()))}])
 def test_bad_values_that_are_constants_of_the_program(case):
     """What XLA's CPU backend computes of a NaN that it knows beforehand may be any number."""
     arguments = case.arguments()
@@ -703,7 +699,7 @@ def test_bad_values_that_are_constants_of_the_program(case):
         assert np.all(np.isnan(gradient) | (np.asarray(case.options.get("class_mask", True)) == 0)), (name, value)
 
 
-@by_loss(FIRST)
+@exhaustive(FIRST)
 def test_weights_and_masks_of_every_dtype(case):
     """255 does not overflow in the sum of bytes, nor is it rounded to 256 in bfloat16's."""
     arguments = case.arguments()

@@ -179,7 +179,7 @@ def numbers_of(case: Case) -> dict[str, float]:
     return {name: x for name, x in case.options.items() if isinstance(x, float)}
 
 
-@pytest.mark.parametrize("case", [*filter(numbers_of, CASES)], ids=lambda case: case.id)
+@exhaustive([*filter(numbers_of, CASES)])
 def test_numbers_sweep_under_vmap_and_do_not_recompile(case):
     p = problem(case)
     numbers = numbers_of(case)
@@ -285,7 +285,7 @@ LABELLED = [case for case in CASES if "labels" in case.arguments()]
 HARD = [case for case in LABELLED if case.arguments()["labels"].dtype.kind == "i" or case.loss not in CLASS_LOSSES]
 
 
-@pytest.mark.parametrize("case", HARD, ids=lambda case: case.id)
+@exhaustive(HARD)
 def test_integer_labels_of_every_width(case, x64):
     arguments = case.arguments()
     labels = arguments["labels"]
