@@ -74,6 +74,12 @@ def pytest_collection_modifyitems(config, items):
     # All tests of a row side by side, so that one process runs them and compiles what they share.
     places = {}
     items.sort(key=lambda item: places.setdefault((item.path, row_of(item)), len(places)))
+    seen = {}
+    for item in items:
+        if (thin := item.get_closest_marker("thin")) and hasattr(item, "callspec"):
+            place = seen[item.function] = seen.get(item.function, -1) + 1
+            if place % thin.args[0]:
+                item.add_marker(pytest.mark.exhaustive)
     if config.getoption("--sample"):
         first = {}
         items[:] = [

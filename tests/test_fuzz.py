@@ -340,6 +340,7 @@ BY_ELEMENT = {"alpha", "scale", "quantile", "variance", "df", "concentration", "
 BY_ELEMENT |= {"prior_mean", "prior_log_variance", "means", "scales", "weights", "mask"}
 
 
+@pytest.mark.thin(3)
 @all_cases
 def test_shapes(case):
     """What fits has the documented shape; what doesn't raises, and says whose error it is."""
@@ -372,6 +373,7 @@ def test_shapes(case):
 WRONG = st.sampled_from([np.complex64, np.dtype("datetime64[s]"), np.int32, np.bool_, np.str_, None])
 
 
+@pytest.mark.thin(3)
 @all_cases
 def test_dtypes(case):
     """Of the first argument integers are none that fit, of the others complex numbers, dates and lists."""

@@ -725,6 +725,7 @@ def both(loss: Callable[..., Any], ways: tuple[Any, ...], **choices: Any) -> Cal
     return both
 
 
+@pytest.mark.thin(3)
 @pytest.mark.parametrize("row", KINKS + EDGES, ids=lambda row: row.id)
 def test_kinks_and_edges(row):
     """In both modes; and no second derivative is NaN, in any mode, nor where the loss comes out of a scan."""
@@ -772,6 +773,7 @@ BENDS = {
 }
 
 
+@pytest.mark.thin(3)
 @pytest.mark.parametrize("name", BENDS)
 def test_curvature_where_a_rule_bends(name, x64):
     """Against differences of the gradient, which others check, in every mode and where the loss comes out of a scan."""

@@ -18,6 +18,7 @@ from .cases import CASES
 from .formulas import log_normalizer, one_hot
 
 
+pytestmark = pytest.mark.thin(3)
 special: Any = scipy.special
 stats: Any = scipy.stats
 f32 = np.float32

@@ -16,6 +16,7 @@ import jaxloss
 from . import formulas
 
 
+pytestmark = pytest.mark.thin(3)
 special: Any = scipy.special
 inf = np.inf
 each = {"reduction": "none"}

@@ -14,6 +14,7 @@ import jaxloss
 from .formulas import distillation, gaussian_kl, js, kl, renyi, reverse_kl
 
 
+pytestmark = pytest.mark.thin(3)
 INF = np.inf
 HALF = -np.log(2.0)
 LARGEST = float(np.finfo(np.float32).max)

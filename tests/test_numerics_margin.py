@@ -16,6 +16,7 @@ from .formulas import one_hot, sparse_regret
 from .test_numerics import BF16, F16, F32, close, each
 
 
+pytestmark = pytest.mark.thin(3)
 INF = np.inf
 BINARY = [jaxloss.hinge_loss, jaxloss.squared_hinge_loss, jaxloss.soft_margin_loss, jaxloss.perceptron_loss]
 CLASSES = [
