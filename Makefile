@@ -18,11 +18,12 @@ demo: $(VENV)/ready
 
 # Every rule, on every row that can tell something new of it.
 test: $(VENV)/ready
-	$(TESTS) -m "not exhaustive" --cov --cov-fail-under=0 --cov-report=
+	$(TESTS) --quickly -m "not exhaustive" $(COVERAGE)
 
 # And every rule on every row, the notebooks, and no line or branch of the package that nothing ran.
+test-all: COVERAGE = --cov --cov-fail-under=0 --cov-report=
 test-all: test
-	$(TESTS) -m exhaustive --cov --cov-append --cov-report=term
+	$(TESTS) -m "exhaustive or as_users_compile" --cov --cov-append --cov-report=term
 	$(TESTS) --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
 
 test-oldest: .venv-oldest/ready

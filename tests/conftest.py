@@ -1,5 +1,7 @@
 import gc
 import os
+import subprocess
+import sys
 
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -38,7 +40,23 @@ def compiles_fast(request):
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+# Halves what XLA's older backends for CPUs take to compile; one that doesn't know it dies of it, so it is asked.
+QUICKLY = "--xla_cpu_use_fusion_emitters=false"
+
+
+def pytest_configure(config):
+    flags = os.environ.get("XLA_FLAGS", "")
+    if not config.getoption("--quickly") or QUICKLY in flags:  # in the workers it is
+        return
+    asked = {**os.environ, "XLA_FLAGS": f"{flags} {QUICKLY}"}
+    if not subprocess.run(
+        [sys.executable, "-c", "import jax; jax.devices()"], env=asked, capture_output=True
+    ).returncode:
+        os.environ["XLA_FLAGS"] = asked["XLA_FLAGS"]
+
+
 def pytest_addoption(parser):
+    parser.addoption("--quickly", action="store_true", help="compile with what XLA has that takes less time")
     parser.addoption("--sample", action="store_true", help="of the rows in cases.py only the first of each module")
 
 

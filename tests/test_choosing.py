@@ -108,6 +108,7 @@ def test_far_off(name, options):
     assert found == TABLE[name][3]
 
 
+@pytest.mark.exhaustive
 @every_loss
 def test_nearly_right(name):
     line = probes(name, **told(name))[0]

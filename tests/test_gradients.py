@@ -69,6 +69,7 @@ def test_axis_is_where_the_classes_or_features_are(case, x64):
     same(found, {order: moved(slopes) if isinstance(slopes, dict) else slopes for order, slopes in expected.items()})
 
 
+@pytest.mark.exhaustive
 @having("ignore_index")
 def test_ignore_index_is_a_mask_by_label(case, x64):
     at = place(case)
@@ -725,7 +726,7 @@ def both(loss: Callable[..., Any], ways: tuple[Any, ...], **choices: Any) -> Cal
     return both
 
 
-@pytest.mark.thin(3)
+@pytest.mark.thin(6)
 @pytest.mark.parametrize("row", KINKS + EDGES, ids=lambda row: row.id)
 def test_kinks_and_edges(row):
     """In both modes; and no second derivative is NaN, in any mode, nor where the loss comes out of a scan."""
@@ -773,7 +774,7 @@ BENDS = {
 }
 
 
-@pytest.mark.thin(3)
+@pytest.mark.thin(6)
 @pytest.mark.parametrize("name", BENDS)
 def test_curvature_where_a_rule_bends(name, x64):
     """Against differences of the gradient, which others check, in every mode and where the loss comes out of a scan."""

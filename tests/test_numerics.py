@@ -18,7 +18,7 @@ from .cases import CASES
 from .formulas import log_normalizer, one_hot
 
 
-pytestmark = pytest.mark.thin(3)
+pytestmark = pytest.mark.thin(4)
 special: Any = scipy.special
 stats: Any = scipy.stats
 f32 = np.float32
@@ -303,6 +303,7 @@ def test_second_derivative_at_logit_zero():
     close(second, [[0.25, -0.25], [-0.25, 0.25]])
 
 
+@pytest.mark.exhaustive
 def test_second_derivatives_of_the_loss_itself():
     """Through the value as well as the gradient: the loss squared."""
     rng = np.random.default_rng(0)

@@ -16,7 +16,7 @@ import jaxloss
 from . import formulas
 
 
-pytestmark = pytest.mark.thin(3)
+pytestmark = pytest.mark.thin(4)
 special: Any = scipy.special
 inf = np.inf
 each = {"reduction": "none"}
@@ -484,6 +484,7 @@ def test_bent_cross_entropies_in_options_and_labels(name, derive):
         close(slopes[key], central(lambda x, key=key: formula(*arguments, **{**options, key: x}), x), rtol=1e-4)
 
 
+@pytest.mark.exhaustive
 def test_temperatures_of_ruled_out_classes():
     f = lambda z, t1, t2: jaxloss.bi_tempered_logistic_loss(z, jnp.int32(0), t1=t1, t2=t2)  # noqa: E731
     slopes = jax.grad(f, (0, 1, 2))(jnp.array([1.0, -inf, 0.5]), 0.5, 1.5)

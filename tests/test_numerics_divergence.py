@@ -14,7 +14,7 @@ import jaxloss
 from .formulas import distillation, gaussian_kl, js, kl, renyi, reverse_kl
 
 
-pytestmark = pytest.mark.thin(3)
+pytestmark = pytest.mark.thin(4)
 INF = np.inf
 HALF = -np.log(2.0)
 LARGEST = float(np.finfo(np.float32).max)
@@ -106,6 +106,7 @@ def test_zeros(loss, first, labels, value, slope, label_slope):
     np.testing.assert_allclose(slopes[1], label_slope, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_labels_of_zero_have_finite_second_derivatives():
     first, labels = jnp.array([-INF, HALF, HALF]), jnp.array([0, 0.5, 0.5])
     for loss in (

@@ -16,7 +16,7 @@ from .formulas import one_hot, sparse_regret
 from .test_numerics import BF16, F16, F32, close, each
 
 
-pytestmark = pytest.mark.thin(3)
+pytestmark = pytest.mark.thin(4)
 INF = np.inf
 BINARY = [jaxloss.hinge_loss, jaxloss.squared_hinge_loss, jaxloss.soft_margin_loss, jaxloss.perceptron_loss]
 CLASSES = [
@@ -190,6 +190,7 @@ def sparse64(scores, labels, power):
     return value, slopes
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("loss", "power"), SPARSE)
 @pytest.mark.parametrize("scale", [0.01, 1, 30])
 @pytest.mark.parametrize("count", [2, 3, 50])
@@ -252,6 +253,7 @@ def test_sparse_losses_of_many_ties(loss, power):
         close(gradient[0, :2], [p - 1, p], rtol=1e-4)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("loss", "power"), SPARSE)
 def test_curvature_of_sparse_losses(loss, power):
     """The derivative of the distribution: diag(w) - w w^T / sum(w), w the support or the roots of the probabilities."""
@@ -269,6 +271,7 @@ def test_curvature_of_sparse_losses(loss, power):
             close(square, outer, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("loss", "power"), SPARSE)
 def test_third_derivatives_of_sparse_losses(loss, power, x64):
     """Against differences of the second ones, in a scan and outside of one."""

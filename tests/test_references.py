@@ -17,6 +17,7 @@ import jaxloss
 
 
 # Libraries without types of their own.
+pytestmark = pytest.mark.exhaustive
 metrics: Any = sklearn.metrics
 special: Any = scipy.special
 stats: Any = scipy.stats

@@ -15,6 +15,7 @@ import scipy
 import jaxloss
 
 
+pytestmark = pytest.mark.exhaustive
 losses: Any = optax.losses
 special: Any = scipy.special
 rng = np.random.default_rng(0)

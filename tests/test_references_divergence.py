@@ -14,6 +14,7 @@ import scipy
 import jaxloss
 
 
+pytestmark = pytest.mark.exhaustive
 distance: Any = scipy.spatial.distance
 special: Any = scipy.special
 stats: Any = scipy.stats

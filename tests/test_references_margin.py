@@ -17,6 +17,7 @@ import jaxloss
 from .formulas import cosine, hinge, leads, multilabel_margin
 
 
+pytestmark = pytest.mark.exhaustive
 metrics: Any = sklearn.metrics  # a library without types of its own
 losses: Any = optax.losses
 rng = np.random.default_rng(0)

@@ -17,6 +17,7 @@ import jaxloss
 
 
 # Libraries without types of their own.
+pytestmark = pytest.mark.exhaustive
 metrics: Any = sklearn.metrics
 pairwise: Any = sklearn.metrics.pairwise
 integrate: Any = scipy.integrate
