@@ -116,7 +116,7 @@ def page() -> str:
     lines = ["| loss | " + " | ".join(COLUMNS) + " |", "|---|" + ":-:|" * len(COLUMNS)]
     lines += [f"| `{name}` | " + " | ".join(cell(name, column) for column in COLUMNS) + " |" for name in LOSSES]
     table = "\n".join(lines)
-    return f"{HEAD}\n\n{meaning}\n\n{table}\n" + FAULTS + PAGE.read_text(encoding="utf-8").partition(FAULTS)[2]
+    return f"{HEAD}\n\n{meaning}\n\n{table}\n" + "".join(PAGE.read_text(encoding="utf-8").partition(FAULTS)[1:])
 
 
 if __name__ == "__main__":

@@ -625,8 +625,8 @@ def main() -> int:
     print(f"\n{table}\n{summary}")
     if not options.names:
         page = root / "docs/matrix.md"
-        before, heading, _ = page.read_text(encoding="utf-8").partition("\n## Faults\n")
-        page.write_text(f"{before}{heading}\n{INTRODUCTION}\n\n{summary}.\n\n{table}", encoding="utf-8")
+        before = page.read_text(encoding="utf-8").partition("\n## Faults\n")[0]
+        page.write_text(f"{before}\n## Faults\n\n{INTRODUCTION}\n\n{summary}.\n\n{table}", encoding="utf-8")
     return int(by_all < len(chosen) or by_test < 0.9 * len(chosen))
 
 
