@@ -199,13 +199,13 @@ CONTRACT -k "laplace_nll_loss or gamma_nll_loss"
 
 the index of several bad values, axis by axis: _checks.py
 tests/test_inputs.py CONTRACT -k "test_inputs.py or [cross_entropy-options"
-- bad = bad & (position == first)
+- bad = bad & (place == first)
 + pass
 
 the last of several bad values: _checks.py
 tests/test_inputs.py CONTRACT -k "test_inputs.py or [cross_entropy-options"
-- first = jnp.min(jnp.where(bad, position, none), initial=none)
-+ first = jnp.max(jnp.where(bad, position, -1), initial=-1)
+- first = jnp.min(jnp.where(bad, place, none), initial=none)
++ first = jnp.max(jnp.where(bad, place, -1), initial=-1)
 
 float64 cut to float32: _jit.py
 CONTRACT -k l1_loss
@@ -229,7 +229,7 @@ tests/test_known_bugs.py -k "32_bits or every_integer or narrow"
 
 a call left behind in a caller's program: _jit.py
 CONTRACT -k l1_loss
-- static_argnames=static, inline=True
+- static_argnames=static, inline=_INLINE
 + static_argnames=static
 
 the first class of a slice is lost: _devices.py
