@@ -56,6 +56,7 @@ COLUMNS = {
         "whole Hessians in each order of modes; reverse over reverse by every argument",
         ["whole_hessians", "reverse_over_reverse_by_every_argument"],
     ),
+    "alone": ("the gradient of each other argument and option alone", ["gradient_of_every_other_argument_and_option"]),
     "float16": ("float16", ["float16"]),
     "vmap": ("`vmap` over each argument", ["vmap_over_every_argument"]),
     "sweep": (

@@ -5,6 +5,7 @@ What losses compute under them is in `test_contract.py`; here it is the same. `m
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 from typing import Any
@@ -100,6 +101,32 @@ def test_whole_hessians(case):
     for mode, product in hessians(p.x).items():
         # Differences of differences carry an error of 1e-5.
         np.testing.assert_allclose(product, (up - down) / (2 * step), rtol=1e-3, atol=3e-5, err_msg=mode)
+
+
+@exhaustive(CASES)
+def test_gradient_of_every_other_argument_and_option(case):
+    """Each alone, in both modes: all others are constants of the program, of which rules take no tangent."""
+    p = problem(case)
+    arguments = case.arguments()
+    count = p.rest["weights"].astype(np.float64) * p.rest["mask"]
+    floats = {name: x for name, x in list(arguments.items())[1:] if x.dtype.kind == "f"}
+    floats |= {name: np.asarray(x) for name, x in case.options.items() if np.asarray(x).dtype.kind == "f"}
+
+    def mean(x: np.ndarray, name: str) -> float:
+        changed = dataclasses.replace(case, options={**case.options, **({name: x} if name in case.options else {})})
+        losses, own = changed.expected({**arguments, **({name: x} if name in arguments else {})})
+        return float((losses * own * count).sum() / (own * count).sum())
+
+    @jax.jit
+    def slopes(floats):
+        f = lambda x, name: case.loss(**{**arguments, **p.rest, **case.options, name: x})  # noqa: E731
+        return {name: [derive(f)(x, name) for derive in (jax.grad, jax.jacfwd)] for name, x in floats.items()}
+
+    for name, both in slopes({name: jnp.asarray(x, jnp.float32) for name, x in floats.items()}).items():
+        wide = floats[name].astype(np.float64)
+        expected = slope(lambda x, name=name: mean(x, name), wide) * (name not in case.constant)
+        for gradient in both:
+            np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @exhaustive(CASES)
