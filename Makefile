@@ -20,10 +20,10 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(TESTS) --quickly -m "not exhaustive" $(COVERAGE)
 
-# And every rule on every row, the notebooks, and no line or branch of the package that nothing ran.
-test-all: COVERAGE = --cov --cov-fail-under=0 --cov-report=
+# And every rule on every row, the notebooks, and no line or branch of the package that `make test` leaves out.
+test-all: COVERAGE = --cov
 test-all: test
-	$(TESTS) -m "exhaustive or as_users_compile" --cov --cov-append --cov-report=term
+	$(TESTS) -m "exhaustive or as_users_compile"
 	$(TESTS) --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
 
 test-oldest: .venv-oldest/ready

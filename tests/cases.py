@@ -706,4 +706,8 @@ MORE = [
     )
     for case in CASES
     if case.loss is jaxloss.entmax15_loss
+] + [
+    with_options(case, options={"full": False}, name="less-constants")
+    for case in CASES
+    if case.loss is jaxloss.laplace_nll_loss
 ]

@@ -386,6 +386,7 @@ def test_class_balanced_weights():
         jaxloss.checked(jaxloss.class_balanced_weights)(jnp.array([2.0, -1.0]))
 
 
+@pytest.mark.thin(1)
 @pytest.mark.parametrize(
     ("call", "says"),
     [

@@ -481,6 +481,7 @@ MESSAGES = [
 ]
 
 
+@pytest.mark.thin(1)
 @pytest.mark.parametrize(("call", "kind", "says"), MESSAGES, ids=[says[:60] for *_, says in MESSAGES])
 def test_messages(call, kind, says):
     with pytest.raises(kind) as error:

@@ -516,6 +516,7 @@ ERRORS = [
 ]
 
 
+@pytest.mark.thin(1)
 @pytest.mark.parametrize(("call", "text"), ERRORS, ids=[text.split(":")[0] for _, text in ERRORS])
 def test_messages(call, text):
     with pytest.raises((TypeError, ValueError)) as error:
