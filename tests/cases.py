@@ -687,27 +687,24 @@ def with_options(case: Case, **changes: Any) -> Case:
 
 
 # Options that the rows leave alone, because each row runs under every test: for those of values and derivatives.
-MORE = [
-    with_options(
-        case,
-        options={"class_weights": np.linspace(0.5, 2, 6)},
-        label_weights=formulas.class_weighted,
-        name="class_weights",
-    )
-    for case in CASES
-    if case.loss in CURVED
-] + [
-    with_options(
-        case,
-        options={"class_mask": np.arange(6) != 3},
-        inputs=lambda rng: {"scores": rng.normal(size=(8, 6, 2)), "labels": rng.integers(0, 3, (8, 2))},
-        reference=lambda scores, labels, **options: formulas.sparse_regret(scores, labels, 2, **options),
-        name="class_mask",
-    )
-    for case in CASES
-    if case.loss is jaxloss.entmax15_loss
-] + [
-    with_options(case, options={"full": False}, name="less-constants")
-    for case in CASES
-    if case.loss is jaxloss.laplace_nll_loss
+_MORE = [
+    (
+        CURVED,
+        {
+            "options": {"class_weights": np.linspace(0.5, 2, 6)},
+            "label_weights": formulas.class_weighted,
+            "name": "class_weights",
+        },
+    ),
+    (
+        [jaxloss.entmax15_loss],
+        {
+            "options": {"class_mask": np.arange(6) != 3},
+            "inputs": lambda rng: {"scores": rng.normal(size=(8, 6, 2)), "labels": rng.integers(0, 3, (8, 2))},
+            "reference": lambda scores, labels, **options: formulas.sparse_regret(scores, labels, 2, **options),
+            "name": "class_mask",
+        },
+    ),
+    ([jaxloss.laplace_nll_loss], {"options": {"full": False}, "name": "not-full"}),
 ]
+MORE = [with_options(case, **changes) for losses, changes in _MORE for case in CASES if case.loss in losses]
