@@ -1,98 +1,98 @@
 """Losses for JAX: right over masks, weights, devices and microbatches; lean; one contract for all."""
 
-from ._bent import (
+from ._classification.bi_tempered import bi_tempered_logistic_loss as bi_tempered_logistic_loss
+from ._classification.cross_entropy import (
+    binary_cross_entropy as binary_cross_entropy,
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
+    cross_entropy as cross_entropy,
+    nll_loss as nll_loss,
+)
+from ._classification.focal import (
+    asymmetric_loss as asymmetric_loss,
+    sigmoid_focal_loss as sigmoid_focal_loss,
+)
+from ._classification.label_probability import (
     generalized_cross_entropy as generalized_cross_entropy,
     poly1_cross_entropy as poly1_cross_entropy,
     softmax_focal_loss as softmax_focal_loss,
     symmetric_cross_entropy as symmetric_cross_entropy,
     taylor_cross_entropy as taylor_cross_entropy,
 )
-from ._bi_tempered import bi_tempered_logistic_loss as bi_tempered_logistic_loss
-from ._checks import checked as checked
-from ._classification import (
-    binary_cross_entropy as binary_cross_entropy,
-    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
-    cross_entropy as cross_entropy,
-    nll_loss as nll_loss,
+from ._classification.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from ._classification.ordinal import (
+    class_balanced_weights as class_balanced_weights,
+    coral_loss as coral_loss,
 )
-from ._combine import (
+from ._combination.combine import (
     combine as combine,
     dynamic_weight_average as dynamic_weight_average,
     gradnorm_loss as gradnorm_loss,
     uncertainty_weighting as uncertainty_weighting,
 )
-from ._crps import (
-    ensemble_crps_loss as ensemble_crps_loss,
-    gaussian_crps_loss as gaussian_crps_loss,
+from ._contract.checks import checked as checked
+from ._contract.reduction import (
+    Total as Total,
+    reduce as reduce,
 )
-from ._distance import (
+from ._divergence.distance import (
     hellinger_distance as hellinger_distance,
     total_variation_distance as total_variation_distance,
     wasserstein_distance as wasserstein_distance,
 )
-from ._divergence import (
+from ._divergence.kl import (
     generalized_kl_divergence as generalized_kl_divergence,
     js_divergence as js_divergence,
     kl_divergence as kl_divergence,
     reverse_kl_divergence as reverse_kl_divergence,
 )
-from ._embedding import (
+from ._divergence.parametric import (
+    distillation_loss as distillation_loss,
+    gaussian_kl_divergence as gaussian_kl_divergence,
+)
+from ._divergence.renyi import renyi_divergence as renyi_divergence
+from ._likelihood.counts import (
+    gamma_nll_loss as gamma_nll_loss,
+    negative_binomial_nll_loss as negative_binomial_nll_loss,
+    poisson_nll_loss as poisson_nll_loss,
+    tweedie_deviance_loss as tweedie_deviance_loss,
+)
+from ._likelihood.crps import (
+    ensemble_crps_loss as ensemble_crps_loss,
+    gaussian_crps_loss as gaussian_crps_loss,
+)
+from ._likelihood.location_scale import (
+    gaussian_mixture_nll_loss as gaussian_mixture_nll_loss,
+    gaussian_nll_loss as gaussian_nll_loss,
+    laplace_nll_loss as laplace_nll_loss,
+    student_t_nll_loss as student_t_nll_loss,
+)
+from ._margin.binary import (
+    hinge_loss as hinge_loss,
+    perceptron_loss as perceptron_loss,
+    soft_margin_loss as soft_margin_loss,
+    squared_hinge_loss as squared_hinge_loss,
+)
+from ._margin.embedding import (
     cosine_embedding_loss as cosine_embedding_loss,
     hinge_embedding_loss as hinge_embedding_loss,
     margin_ranking_loss as margin_ranking_loss,
     triplet_margin_loss as triplet_margin_loss,
     triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
 )
-from ._focal import (
-    asymmetric_loss as asymmetric_loss,
-    sigmoid_focal_loss as sigmoid_focal_loss,
-)
-from ._general_robust import general_robust_loss as general_robust_loss
-from ._glm import (
-    gamma_nll_loss as gamma_nll_loss,
-    negative_binomial_nll_loss as negative_binomial_nll_loss,
-    poisson_nll_loss as poisson_nll_loss,
-    tweedie_deviance_loss as tweedie_deviance_loss,
-)
-from ._likelihood import (
-    gaussian_mixture_nll_loss as gaussian_mixture_nll_loss,
-    gaussian_nll_loss as gaussian_nll_loss,
-    laplace_nll_loss as laplace_nll_loss,
-    student_t_nll_loss as student_t_nll_loss,
-)
-from ._linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
-from ._margin import (
-    hinge_loss as hinge_loss,
-    perceptron_loss as perceptron_loss,
-    soft_margin_loss as soft_margin_loss,
-    squared_hinge_loss as squared_hinge_loss,
-)
-from ._multiclass_margin import (
+from ._margin.multiclass import (
     multi_margin_loss as multi_margin_loss,
     multiclass_hinge_loss as multiclass_hinge_loss,
     multiclass_perceptron_loss as multiclass_perceptron_loss,
 )
-from ._multilabel_margin import (
+from ._margin.multilabel import (
     multilabel_margin_loss as multilabel_margin_loss,
     multilabel_soft_margin_loss as multilabel_soft_margin_loss,
 )
-from ._ordinal import (
-    class_balanced_weights as class_balanced_weights,
-    coral_loss as coral_loss,
+from ._margin.sparsemax import (
+    entmax15_loss as entmax15_loss,
+    sparsemax_loss as sparsemax_loss,
 )
-from ._parametric import (
-    distillation_loss as distillation_loss,
-    gaussian_kl_divergence as gaussian_kl_divergence,
-)
-from ._quantile import (
-    expectile_loss as expectile_loss,
-    quantile_loss as quantile_loss,
-)
-from ._reduction import (
-    Total as Total,
-    reduce as reduce,
-)
-from ._regression import (
+from ._regression.error import (
     charbonnier_loss as charbonnier_loss,
     huber_loss as huber_loss,
     l1_loss as l1_loss,
@@ -100,17 +100,17 @@ from ._regression import (
     mse_loss as mse_loss,
     smooth_l1_loss as smooth_l1_loss,
 )
-from ._relative import (
+from ._regression.general_robust import general_robust_loss as general_robust_loss
+from ._regression.quantile import (
+    expectile_loss as expectile_loss,
+    quantile_loss as quantile_loss,
+)
+from ._regression.relative import (
     cosine_distance as cosine_distance,
     mape_loss as mape_loss,
     msle_loss as msle_loss,
     relative_l2_loss as relative_l2_loss,
     smape_loss as smape_loss,
-)
-from ._renyi import renyi_divergence as renyi_divergence
-from ._sparsemax import (
-    entmax15_loss as entmax15_loss,
-    sparsemax_loss as sparsemax_loss,
 )
 
 

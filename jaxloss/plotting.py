@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ._types import Array, ArrayLike
+from ._contract.types import Array, ArrayLike
 
 
 try:

@@ -1,0 +1,1 @@
+"""Classes against logits or probabilities."""

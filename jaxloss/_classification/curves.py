@@ -1,0 +1,135 @@
+"""Functions of the probability that a softmax gives to the label, and their expectation under its distribution."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+from .._contract import inputs
+from .._contract.checks import real
+from .._contract.types import Array, ArrayLike
+from .._numerics.derivatives import derivative, finite_at_zero, quotient, squarable, times, with_partials
+from .._numerics.softmax import every_nll, hard_nll, peak, soft_nll
+from .._numerics.special import exp_remainder, exprel, exprel_slope
+from .cross_entropy import weigh_classes
+
+
+def expected_curve(
+    curve: Callable[..., Array],
+    options: tuple[ArrayLike, ...],
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None,
+    mask: ArrayLike | None,
+    *,
+    label_smoothing: ArrayLike | None = None,
+    class_weights: ArrayLike | None,
+    **door: Any,
+) -> tuple[Array, ArrayLike | None, ArrayLike | None]:
+    """The expected `curve` of the negative log-likelihood of the label, with what `reduce` needs besides."""
+    logits, labels, doubt, axis, mask, _ = inputs.classes(mask, labels, logits=logits, **door)
+    top = peak(logits, doubt, axis)
+    if real(labels):
+        losses, log_normalizer = _expected(curve, axis, logits, top, labels, *map(jnp.asarray, options))
+    else:
+        nll, log_normalizer = hard_nll(logits, top, labels, axis)
+        losses = curve(nll, *options)
+    if label_smoothing is not None:
+        uniform = jnp.mean(curve(every_nll(logits, top, log_normalizer, axis), *options), axis, keepdims=True)
+        losses = times(1 - label_smoothing, losses) + times(label_smoothing, uniform)
+    losses = jnp.squeeze(losses, axis)
+    weights = weigh_classes(weights, class_weights, labels, mask, axis, logits)
+    return losses, weights, mask
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _expected(
+    curve: Callable[..., Array], axis: int, z: Array, top: Array, labels: Array, *options: Array
+) -> tuple[Array, Array]:
+    """For each row the expected `curve` under its label's distribution, and log sum exp(z - top)."""
+    _, log_normalizer = soft_nll(z, top, labels, axis)
+    terms = times(labels, curve(every_nll(z, top, log_normalizer, axis), *options))
+    return jnp.sum(terms, axis, keepdims=True), log_normalizer
+
+
+def _expected_rule(
+    curve: Callable[..., Array], axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...]
+) -> tuple[Any, Any]:
+    """In the logits it is `soft_nll` with the slopes of the curve for labels, and as accurate."""
+    z, top, labels, *options = primals
+    d_z, _, d_labels, *d_options = tangents
+    _, log_normalizer = soft_nll(z, top, labels, axis)
+    nll = every_nll(z, top, log_normalizer, axis)
+    costs, slopes = jax.jvp(lambda nll: curve(nll, *options), (nll,), (jnp.ones_like(nll),))
+    changes = [jnp.zeros_like(top), jnp.zeros_like(top)]
+    if not isinstance(d_z, SymbolicZero):
+        held = lax.stop_gradient(top), times(labels, slopes)
+        changes = [*jax.jvp(lambda z: soft_nll(z, *held, axis), (z,), (d_z,))[1]]
+    if not isinstance(d_labels, SymbolicZero):
+        changes[0] += jnp.sum(finite_at_zero(labels, costs) * d_labels, axis, keepdims=True)
+    for place, d_option in enumerate(d_options, start=1):
+        if not isinstance(d_option, SymbolicZero):
+            partial = derivative(curve, place)(nll, *options)
+            changes[0] += jnp.sum(times(labels, partial), axis, keepdims=True) * d_option
+    return (jnp.sum(times(labels, costs), axis, keepdims=True), log_normalizer), tuple(changes)
+
+
+_expected.defjvp(_expected_rule, symbolic_zeros=True)
+
+
+@with_partials(lambda nll: jnp.exp(-nll))
+def miss(nll: Array) -> Array:
+    """The probability of all other classes."""
+    return -jnp.expm1(-nll)
+
+
+@with_partials(lambda nll, epsilon: (1 + epsilon) - epsilon * miss(nll), lambda nll, epsilon: miss(nll))
+def poly1(nll: Array, epsilon: Array) -> Array:
+    near = nll < 1
+    small = jnp.where(near, nll, 0)
+    return jnp.where(near, (1 + epsilon) * small - epsilon * exp_remainder(-small), nll + epsilon * miss(nll))
+
+
+def _power(nll: Array, gamma: Array) -> Array:
+    """``(1 - p) ** gamma``, with a derivative at p = 1 that isn't infinite."""
+    return jnp.maximum(miss(nll), jnp.finfo(nll.dtype).tiny) ** gamma
+
+
+def _focal_slope(nll: Array, gamma: Array) -> Array:
+    finite = squarable(nll)
+    return _power(nll, gamma) * (1 + gamma * quotient(jnp.exp(-finite), exprel(-finite)))
+
+
+def _focal_by_gamma(nll: Array, gamma: Array) -> Array:
+    finite = squarable(nll)
+    return _power(nll, gamma) * (finite * jnp.log(jnp.maximum(miss(nll), jnp.finfo(nll.dtype).tiny)))
+
+
+@with_partials(_focal_slope, _focal_by_gamma)
+def focal(nll: Array, gamma: Array) -> Array:
+    return miss(nll) ** gamma * nll
+
+
+def _box_cox_by_q(nll: Array, q: Array) -> Array:
+    finite = squarable(nll)
+    return -finite * (finite * exprel_slope(-q * finite))
+
+
+@with_partials(lambda nll, q: jnp.exp(-q * squarable(nll)), _box_cox_by_q)
+def box_cox(nll: Array, q: Array) -> Array:
+    """``(1 - p ** q) / q``, the logarithm at q = 0."""
+    finite = squarable(nll)
+    return jnp.where(q == 0, nll, finite * exprel(-q * finite))
+
+
+def taylor(miss: Array, order: int) -> Array:
+    total = jnp.zeros_like(miss)
+    for k in range(order, 0, -1):
+        total = miss * (1 / k + total)
+    return total

@@ -1,0 +1,1 @@
+"""What every loss shares: types, the jit decorator, checks, the way in, the way out, devices."""

@@ -1,0 +1,196 @@
+"""Values that tracing can't see: NaN where they don't fit, and an error under `checked`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.core import Tracer
+from jax.experimental import checkify
+
+from .types import Array
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+INTEGERS = (int, np.integer, np.ndarray)
+_caller: ContextVar[str] = ContextVar("caller", default="")
+
+# Part of the key of every jit cache: a function compiled without checks is compiled anew with them. Always on, even
+# checks that nobody asked for would take each program that holds one off JAX's fast dispatch.
+_checking = jax.make_user_context(False)
+
+
+@contextmanager
+def calling(name: str) -> Iterator[None]:
+    """Messages name the function that the user called, not one that it calls in turn."""
+    token = _caller.set(_caller.get() or name)
+    try:
+        yield
+    finally:
+        _caller.reset(token)
+
+
+def inside_call() -> bool:
+    return bool(_caller.get())
+
+
+def message(text: str) -> str:
+    return f"{_caller.get()}: {text}"
+
+
+def array(name: str, x: Any) -> Array:
+    """`x` as an array of numbers, or an error that says what to pass."""
+    if not hasattr(x, "dtype") and not isinstance(x, (bool, int, float)):
+        hint = "; jnp.asarray makes one of lists" if isinstance(x, (list, tuple)) else ""
+        kind = "None" if x is None else f"a {type(x).__name__}"
+        raise TypeError(message(f"{name} must be an array, got {kind}{hint}"))
+    x = jnp.asarray(x)
+    if not (x.dtype == jnp.bool_ or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
+        raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
+    return x
+
+
+def overflows(x: Any) -> bool:
+    """Whether integers of Python's or NumPy's are more than JAX's hold, which would cut off bits."""
+    bits = 64 if jax.config.read("jax_enable_x64") else 32
+    if isinstance(x, int):
+        return x.bit_length() >= bits
+    if x.dtype.kind not in "iu" or 8 * x.dtype.itemsize <= bits or not x.size:
+        return False
+    return bool(np.min(x) < limits(x).min or np.max(x) > limits(x).max)
+
+
+def limits(x: Any) -> np.iinfo:
+    return np.iinfo(np.uint32 if getattr(x, "dtype", np.dtype(int)).kind == "u" else np.int32)
+
+
+def real(x: Array) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)
+
+
+def places(x: Array, axis: int, dtype: Any = jnp.int32) -> Array:
+    """How far along an axis each entry of `x` lies; spread over devices as `x` is, which explicit sharding asks for."""
+    return lax.broadcasted_iota(dtype, x.shape, axis, out_sharding=jax.typeof(x).sharding)
+
+
+def within(value: Any, interval: str) -> Any:
+    """Whether values lie in an interval such as ``"[0, inf)"``; NaN lies in none."""
+    low, high = map(float, interval[1:-1].split(","))
+    above = value >= low if interval[0] == "[" else value > low
+    below = value <= high if interval[-1] == "]" else value < high
+    return above & below
+
+
+def report(name: str, values: Array, fits: Array, rule: str) -> None:
+    """Under `checked`, an error that names the first of `values` that doesn't fit."""
+    if not _checking.value:
+        return
+    value, index = _first(~fits, values)
+    places = ", ".join("{" + place + "}" for place in index) + ("," if len(index) == 1 else "")
+    where = f" at index ({places})" if index else ""
+    checkify.debug_check(jnp.all(fits), message(f"{name} must {rule}, got {{value}}{where}"), value=value, **index)
+
+
+def nan_unless(fits: Array, dtype: Any) -> Array:
+    """0 or NaN, to be added to whatever must not look plausible."""
+    return jnp.where(fits, jnp.zeros((), dtype), jnp.nan)
+
+
+def nan_with_any(x: Array, axes: int | tuple[int, ...]) -> Array:
+    """NaN for each row that holds one, else 0: comparisons and, on CPUs, XLA's maximum lose it."""
+    return nan_unless(~jnp.any(jnp.isnan(x), axes, keepdims=True), x.dtype)
+
+
+def nan_where(bad: Array, x: Array) -> Array:
+    """`x`, or NaN, which is made of `x`: in JAX 0.10 XLA's exp for CPUs of one that the program holds is anything."""
+    constant = lax.stop_gradient(x)
+    return jnp.where(bad, (constant - constant) * jnp.inf, x)
+
+
+def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:
+    """The first bad value and its index, axis by axis: no ravel or argmax, which a sharded axis refuses."""
+    index = {}
+    none = np.iinfo(np.int32).max
+    for axis in range(bad.ndim):
+        place = places(bad, axis)
+        first = jnp.min(jnp.where(bad, place, none), initial=none)
+        bad = bad & (place == first)
+        index[f"i{axis}"] = first
+    return jnp.sum(jnp.where(bad, values, jnp.zeros_like(values))), index
+
+
+def checked(f: Callable[P, R]) -> Callable[P, R]:
+    """Runs ``f`` with value checks on: bad values raise a `ValueError` that says which and where.
+
+    Losses can't look at values while they are compiled, so a label out of range or a probability above 1 makes the
+    element's loss and gradient NaN. When a NaN turns up, wrap the loss, the ``value_and_grad`` or the whole training
+    step (compiled or not) in ``checked`` and call it on the same batch.
+
+    ``checked`` goes outermost, around ``jax.jit``, and its arguments are pytrees of arrays; anything else in them
+    (strings, functions, Python numbers) is taken as constant and compiled for. Keep what ``checked`` returns: each new
+    one compiles anew. Objects are rebuilt from their leaves: a stateful model or optimizer (Flax NNX) gives the right
+    loss and errors, but it is a copy that is updated. Under ``vmap`` and ``shard_map`` the index is that within one
+    example or shard; which shard, a message from ``shard_map`` says first.
+
+    Args:
+      f: a function of pytrees, such as a loss, ``jax.value_and_grad(loss)`` or a jitted training step.
+
+    Returns:
+      A function with the arguments and the result of ``f``.
+
+    Raises:
+      ValueError: at the call, if a value doesn't fit. The message has the loss, the argument, the value and its index.
+
+    Example:
+      >>> logits = jnp.zeros((2, 10))
+      >>> jaxloss.checked(jaxloss.cross_entropy)(logits, jnp.array([3, 12]))
+      Traceback (most recent call last):
+      ...
+      ValueError: cross_entropy: labels must lie in [0, 10), got 12 at index (1,)
+    """
+
+    if not callable(f):
+        raise TypeError(f"checked must get a function, such as a loss, got {f!r}")
+    function: Callable[..., R] = f
+
+    @functools.partial(jax.jit, static_argnums=(0, 1))
+    def run(tree: Any, constants: tuple[Any, ...], arrays: list[Any]) -> Any:
+        def call(arrays: list[Any]) -> R:
+            leaves = [next(rest) if leaf is _ARRAY else leaf for rest in [iter(arrays)] for leaf in constants]
+            args, kwargs = jax.tree.unflatten(tree, leaves)
+            return function(*args, **kwargs)
+
+        return checkify.checkify(call, errors=checkify.user_checks)(arrays)
+
+    @functools.wraps(f)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        leaves, tree = jax.tree.flatten((args, kwargs))
+        arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
+        if any(isinstance(leaf, Tracer) for leaf in arrays):
+            raise TypeError("checked must be outermost: write checked(jit(f)) or checked(grad(f)), not jit(checked(f))")
+        if any(isinstance(leaf, INTEGERS) and overflows(leaf) for leaf in arrays):
+            raise ValueError(
+                "checked takes integers of 32 bits; cast larger ones to float32, or turn on jax_enable_x64"
+            )
+        constants = tuple(_ARRAY if isinstance(leaf, _ARRAYS) else leaf for leaf in leaves)
+        with _checking(True):
+            error, result = run(tree, constants, arrays)
+        text = error.get()
+        if text:
+            raise ValueError(text.replace(" (`check` failed)", ""))
+        return result
+
+    return wrapper
+
+
+_ARRAY = object()
+_ARRAYS = (jax.Array, np.ndarray, np.generic)

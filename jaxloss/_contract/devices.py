@@ -1,0 +1,124 @@
+"""The devices of a mapped axis: what varies over them, and sums over those that share the classes.
+
+Under ``check_vma=True`` JAX's types tell what varies from device to device, and the derivative of a sum over devices
+follows from them. Without, JAX takes each device's copy of the sum for a result of its own, and the gradient comes out
+times their number. There, two operations that are each other's transpose do what the types would: `total`, whose
+derivative comes back as it is, and `spread`, whose derivatives are summed.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.interpreters import ad, batching, mlir
+from jax.sharding import AxisType
+
+from .checks import message
+from .types import Array, AxisName
+
+
+def names(axis_name: AxisName | None) -> tuple[str, ...]:
+    return axis_name if isinstance(axis_name, tuple) else () if axis_name is None else (axis_name,)
+
+
+def splits_classes(class_axis_name: AxisName | None, axis_name: AxisName | None) -> None:
+    """Raises where the classes can't be split over these axes."""
+    mesh = jax.sharding.get_abstract_mesh()
+    for name in names(class_axis_name):
+        if (name, AxisType.Manual) not in zip(mesh.axis_names, mesh.axis_types):
+            raise ValueError(message(f"class_axis_name must be an axis of a surrounding shard_map, got {name!r}"))
+        if name in names(axis_name):
+            hint = "the devices that share the classes have the same rows"
+            raise ValueError(message(f"axis_name and class_axis_name must differ, got {name!r} in both; {hint}"))
+
+
+def at_work() -> int:
+    """Over how many devices ``jit`` may spread an array; inside ``shard_map`` it is taken to be that of one."""
+    kinds = jax.sharding.get_abstract_mesh().axis_types
+    return 1 if AxisType.Manual in kinds else jax.device_count()
+
+
+def count(axis_name: AxisName | None) -> int:
+    return lax.axis_size(axis_name) if names(axis_name) else 1
+
+
+def within_slice(index: Array, size: int, axis_name: AxisName | None) -> Array:
+    """`index` counted from the first of this device's slice of this size; `size` if it lies in another's."""
+    if not names(axis_name):
+        return index
+    index = index - size * jnp.asarray(lax.axis_index(axis_name))
+    return jnp.where((index >= 0) & (index < size), index, size)
+
+
+def largest(x: Array, axis_name: AxisName | None) -> Array:
+    """The maximum over the devices, of what is held constant."""
+    return lax.pmax(x, axis_name) if names(axis_name) else x
+
+
+def everywhere(fits: Array, axis_name: AxisName | None) -> Array:
+    """What is true on all devices."""
+    for name in names(axis_name):
+        fits = lax.pmin(fits.astype(jnp.int32), name) > 0
+    return fits
+
+
+def total(parts: list[Array], axis_name: AxisName | None) -> list[Array]:
+    """The sum of each over the devices, in one message: the same on all of them."""
+    if not names(axis_name):
+        return parts
+    packed = jnp.stack(parts)
+    for name in names(axis_name):
+        packed = lax.psum(packed, name) if _typed(name) else _untyped()[0].bind(packed, name=name)
+    return [*packed]
+
+
+def spread(x: Array, axis_name: AxisName | None) -> Array:
+    """What is the same on all devices, about to be used by each for a part of its own."""
+    for name in names(axis_name):
+        x = varying(x, {name}) if _typed(name) else _untyped()[1].bind(x, name=name)
+    return x
+
+
+def varying(x: Array, axes: set[str] | frozenset[str]) -> Array:
+    """`x`, typed as varying over these mapped axes as well."""
+    missing = tuple(axes - mapped_axes(x))
+    if not missing:
+        return x
+    cast: Any = lax  # which calls it `pvary` in JAX 0.8
+    return cast.pcast(x, missing, to="varying") if hasattr(lax, "pcast") else cast.pvary(x, missing)
+
+
+def mapped_axes(x: Any) -> frozenset[str]:
+    """Over which axes `x` varies."""
+    kind: Any = jax.typeof(x)
+    return kind.vma if hasattr(kind, "vma") else kind.mat.varying  # before and since JAX 0.10
+
+
+def _typed(name: str) -> bool:
+    """Whether JAX's types tell what varies over this axis."""
+    return name in mapped_axes(lax.axis_index(name))
+
+
+@functools.cache
+def _untyped() -> tuple[Any, Any]:
+    """`total` and `spread` over one axis where types don't tell. Made when first needed: `jax.extend` imports much."""
+    from jax.extend.core import Primitive
+
+    def linear(name: str, work: Callable[..., Array]) -> Any:
+        operation: Any = Primitive(name)
+        operation.def_impl(work)
+        operation.def_abstract_eval(lambda x, **_: x)
+        mlir.register_lowering(operation, mlir.lower_fun(work, multiple_results=False))
+        batching.primitive_batchers[operation] = lambda xs, axes, **name: (operation.bind(*xs, **name), *axes)
+        return operation
+
+    total = linear("jaxloss_total", lambda x, name: lax.psum(x, name))
+    spread = linear("jaxloss_spread", lambda x, name: x)
+    ad.deflinear2(total, lambda slope, _, name: [spread.bind(slope, name=name)])
+    ad.deflinear2(spread, lambda slope, _, name: [total.bind(slope, name=name)])
+    return total, spread

@@ -1,0 +1,188 @@
+"""The decorator of every public function."""
+
+import contextlib
+import difflib
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType
+
+from .checks import INTEGERS, array, calling, inside_call, limits, message, nan_unless, overflows, report, within
+from .types import Array, Number, Parameter
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def jit_over_classes(f: Callable[P, R]) -> Callable[P, R]:
+    """`jit` for losses whose labels count classes."""
+    return jit(f, indices=("labels", "ignore_index"))
+
+
+def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
+    """`jax.jit` for public functions, told everything by their annotations.
+
+    What takes no array is static. Integers that JAX would cut to 32 bits become floats, or, where they are `indices`,
+    the nearest ones that fit, which are out of range as well. A `Number` is checked at the call where it is one of
+    Python's or NumPy's, and made NaN where its value only shows when it is too late to raise; it reaches `f` as an
+    array of the dtype of the loss. What comes back is a plain function, which pickles and which editors and `help` can
+    read, and which leaves no nested call behind in a caller's jit.
+    """
+    hints = get_type_hints(f, include_extras=True)
+    hints.pop("return")
+    signature = inspect.signature(f)
+    first = next(iter(signature.parameters))
+    static = [name for name, hint in hints.items() if Array not in _parts(hint)]
+    kinds = {
+        name: part for name, hint in hints.items() for part in _parts(hint) if isinstance(part, (Number, Parameter))
+    }
+    numbers = {name: kind for name, kind in kinds.items() if isinstance(kind, Number)}
+
+    @functools.wraps(f)
+    def traced(*args: P.args, **kwargs: P.kwargs) -> R:
+        with calling(f.__name__), _same_mesh(args, kwargs):
+            dtype = widened(signature.bind(*args, **kwargs).arguments.get(first))
+            options = {
+                name: _option(name, kwargs[name], number, dtype)
+                for name, number in numbers.items()
+                if kwargs.get(name) is not None
+            }
+            return f(*args, **{**kwargs, **options})
+
+    compiled = jax.jit(traced, static_argnames=static, inline=_INLINE)
+
+    names = tuple(signature.parameters)
+
+    @functools.wraps(f)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        # All that an eager call costs beyond its dispatch: whose name a message gets is looked up once there is one.
+        narrowed = {}
+        for name, value in (*zip(names, args), *kwargs.items()):
+            if isinstance(value, INTEGERS) and overflows(value) and name not in static:
+                value = narrowed[name] = _narrowed(value, name in indices)
+            if name in static:
+                error, says = TypeError, _unhashable(name, value)
+            elif isinstance(value, str):
+                error, says = TypeError, f"{name} must be an array, got {value!r}; options are passed by keyword"
+            elif name in kinds and isinstance(value, _NUMBERS):
+                error, says = ValueError, _outside(name, value, kinds[name], args[0] if args else kwargs.get(first))
+            else:
+                continue
+            if says:
+                with calling(f.__name__):
+                    raise error(message(says))
+        call: Any = traced if inside_call() else compiled
+        try:
+            return call(**{**dict(zip(names, args)), **kwargs, **narrowed}) if narrowed else call(*args, **kwargs)
+        except TypeError:
+            with calling(f.__name__):
+                for name, value in _bind(signature, args, kwargs).items():
+                    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in _NOT_NUMBERS:
+                        raise TypeError(message(f"{name} must hold real numbers, got {value.dtype}")) from None
+                    if name not in static and value is not None:
+                        array(name, value)
+            raise
+
+    return wrapper
+
+
+def _same_mesh(*arguments: Any) -> Any:
+    """A context of the mesh of explicitly sharded arguments, where the caller has set none.
+
+    Without one JAX 0.12 forgets where constants belong, its own in derivatives as well.
+    """
+    if jax.sharding.get_abstract_mesh().empty:
+        for x in jax.tree.leaves(arguments):
+            mesh = jax.typeof(x).sharding.mesh if isinstance(x, jax.Array) else None
+            if mesh is not None and AxisType.Explicit in mesh.axis_types:
+                return jax.sharding.use_abstract_mesh(mesh)
+    return contextlib.nullcontext()
+
+
+# Into the program of a caller while that is traced; since JAX 0.12 ``True`` means only once it is lowered.
+_INLINE: Any = getattr(getattr(jax, "Inline", None), "JAX_EARLY", True)
+_NUMBERS = (int, float, np.generic, np.ndarray)
+_NOT_NUMBERS = "OSUMm"
+_KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
+
+
+def _narrowed(x: Any, index: bool) -> Any:
+    fit = limits(x)
+    low, high, dtype = (fit.min, fit.max, fit.dtype) if index else (-(2.0**128), 2.0**128, np.float32)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.clip(x, low, high)).astype(dtype)
+
+
+def widened(x: Any) -> Any:
+    """The dtype to compute in: at least float32, float64 where `x` is."""
+    return _wide(getattr(x, "dtype", jnp.float32))
+
+
+@functools.cache
+def _wide(dtype: Any) -> Any:
+    return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
+
+
+def _outside(name: str, value: Any, kind: Number | Parameter, lead: Any) -> str:
+    """What is wrong with a number of Python's or NumPy's, as it is given or as it reaches the loss; or nothing."""
+    plain = type(value) in (int, float)
+    if getattr(value, "dtype", np.dtype(float)).kind in _NOT_NUMBERS:  # which gets an error of its own
+        return ""
+    if isinstance(kind, Parameter) and not plain and np.ndim(value):  # of many, some may be masked
+        return ""
+    fits = _fits if plain else _fits.__wrapped__
+    if not fits(value, kind.interval):
+        return f"{name} must lie in {kind.interval}, got {value}"
+    if isinstance(kind, Number) and not fits(value, kind.interval, widened(lead)):
+        return f"{name} must lie in {kind.interval}, got {value}; rounded to the dtype of the loss it does not"
+    return ""
+
+
+@functools.lru_cache  # Python's numbers come back at every step, and NumPy takes longer over one than the dispatch
+def _fits(value: Any, interval: str, dtype: Any = None) -> bool:
+    """Whether a number lies in an interval, once rounded to `dtype`."""
+    if dtype is not None:
+        with np.errstate(over="ignore"):
+            value = np.asarray(value, dtype)
+    return bool(np.all(within(value, interval)))
+
+
+def _option(name: str, value: Any, number: Number, dtype: Any) -> Array:
+    value = array(name, value).astype(dtype)
+    if number.scalar and value.shape:
+        raise ValueError(message(f"{name} must be a scalar, got shape {value.shape}; jax.vmap sweeps over several"))
+    fits = within(value, number.interval)
+    report(name, value, fits, f"lie in {number.interval}")
+    return value + nan_unless(fits, dtype)
+
+
+def _unhashable(name: str, value: Any) -> str:
+    try:
+        hash(value)
+    except TypeError:
+        kind = "an array" if isinstance(value, Array) else f"a {type(value).__name__}"
+        return f"{name} must be a plain value or a tuple of them, got {kind}"
+    return ""
+
+
+def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments by name, or Python's own errors of a wrong call, which `jax.jit` raises without the function's."""
+    try:
+        return signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        unknown = next((name for name in kwargs if name not in signature.parameters), "")
+        near = difflib.get_close_matches(_KNOWN_AS.get(unknown, unknown), [*signature.parameters])
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise TypeError(message(f"{error}{hint}")) from None
+
+
+def _parts(hint: Any) -> set[Any]:
+    """What an annotation is made of: `Annotated` and unions taken apart."""
+    parts = () if get_origin(hint) is Literal else get_args(hint)
+    return {hint}.union(*map(_parts, parts)) if parts else {hint}

@@ -1,0 +1,338 @@
+"""Divergences between distributions over classes, from log-probabilities."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import lax
+
+from .._contract import inputs
+from .._contract.checks import nan_unless, report, within
+from .._contract.jit import jit
+from .._contract.reduction import reduce
+from .._contract.types import Array, ArrayLike, Axes, AxisName, Proportion, Reduction
+from .._numerics.derivatives import quotient, times, with_partials
+from .._numerics.elementary import horner
+from .._numerics.special import exp_remainder
+
+
+@jit
+def kl_divergence(
+    log_probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    log_labels: bool = False,
+    axis: Axes = -1,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Kullback-Leibler divergence of the predicted distribution from the label's.
+
+    .. math::
+      \ell = \sum_c y_c \left( \log y_c - \log p_c \right)
+
+    A class with :math:`y_c = 0` adds 0 whatever :math:`p_c` is; one with :math:`p_c = 0 < y_c` makes the divergence
+    infinite. Neither distribution is renormalised, so it is at least 0 only as far as both sum to 1.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it to fit a distribution to another: soft labels, a teacher (from logits `distillation_loss` is more
+    accurate), an approximate posterior. It is the cross entropy less the entropy of the labels, so its gradient is the
+    same, :math:`-y`, and its noise model the categorical distribution. It charges most where the labels have
+    probability and the model has none: one wrong label pulls with all of its probability.
+
+    Args:
+      log_probs: logarithms of probabilities, at most 0 (``-inf`` too), any shape with ``axis``.
+      labels: probabilities of the shape of ``log_probs``, or their logarithms.
+      log_labels: whether the labels are logarithms. (PyTorch's ``log_target``.)
+      axis: the axis of the classes, or a tuple of axes.
+
+    Returns:
+      The reduced loss, at least float32; per distribution, without ``axis``, with ``reduction="none"``. The mean is
+      over distributions. (PyTorch's ``"mean"`` is over classes too.)
+
+    Source: Kullback and Leibler, *On information and sufficiency* (1951), doi:10.1214/aoms/1177729694.
+
+    Example:
+      >>> probs, labels = jnp.array([[0.25, 0.75], [0.5, 0.5]]), jnp.array([[0.25, 0.75], [0.0, 1.0]])
+      >>> jaxloss.kl_divergence(jnp.log(probs), labels, reduction="none")
+      Array([0.       , 0.6931472], dtype=float32)
+    """
+    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[-inf, 0]" if log_labels else "[0, 1]")
+    terms = (_kl_of_logs if log_labels else _kl)(labels, log_probs)
+    return reduce(jnp.sum(terms, axes), weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def reverse_kl_divergence(
+    log_probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    log_labels: bool = False,
+    axis: Axes = -1,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Kullback-Leibler divergence of the label's distribution from the predicted one.
+
+    .. math::
+      \ell = \sum_c p_c \left( \log p_c - \log y_c \right)
+
+    A class with :math:`p_c = 0` adds 0 whatever :math:`y_c` is; one with :math:`y_c = 0 < p_c` makes the divergence
+    infinite. Neither distribution is renormalised.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it when the model should settle on one mode of the labels instead of covering all, as in variational
+    inference and when small models learn from large ones. The labels must have no zeros where the model has
+    probability: one-hot labels cost infinity. A class that the labels wrongly rule out pulls with
+    :math:`p (\log p - \log y + 1)`, without bound; one that they wrongly favour hardly pulls while :math:`p` is small.
+
+    Args:
+      log_probs: logarithms of probabilities, at most 0 (``-inf`` too), any shape with ``axis``.
+      labels: probabilities of the shape of ``log_probs``, or their logarithms.
+      log_labels: whether the labels are logarithms, which reach further down than probabilities.
+      axis: the axis of the classes, or a tuple of axes.
+
+    Returns:
+      The reduced loss, at least float32; per distribution, without ``axis``, with ``reduction="none"``.
+
+    Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 10.1.2; Gu et al. 2024, arXiv:2306.08543
+    (distillation).
+
+    Example:
+      >>> probs, labels = jnp.array([[0.25, 0.75], [0.0, 1.0]]), jnp.array([[0.25, 0.75], [0.5, 0.5]])
+      >>> jaxloss.reverse_kl_divergence(jnp.log(probs), labels, reduction="none")
+      Array([0.       , 0.6931472], dtype=float32)
+    """
+    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[-inf, 0]" if log_labels else "[0, 1]")
+    terms = _kl_of_logs(log_probs, labels) if log_labels else _reverse_kl(log_probs, labels)
+    return reduce(jnp.sum(terms, axes), weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def generalized_kl_divergence(
+    log_probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: Axes = -1,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Kullback-Leibler divergence of measures, which need not sum to 1.
+
+    .. math::
+      \ell = \sum_c y_c \left( \log y_c - \log p_c \right) - y_c + p_c
+
+    Each term is at least 0, and 0 only where the two agree; where both sum to 1 it is `kl_divergence`, and near
+    agreement more accurate.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it for histograms, spectra and other non-negative amounts whose total counts too, as in non-negative matrix
+    factorisation. Its noise model is the Poisson distribution, with the rates :math:`p`. An outlier pulls with
+    :math:`p - y`: too large in proportion to itself, too small with no more than :math:`p`.
+
+    Args:
+      log_probs: logarithms of amounts, below infinity (``-inf`` too), any shape with ``axis``.
+      labels: amounts of at least 0, of the shape of ``log_probs``.
+      axis: the axis to be summed over, or a tuple of axes.
+
+    Returns:
+      The reduced loss, at least float32; per measure, without ``axis``, with ``reduction="none"``.
+
+    Source: Csiszár, *Why least squares and maximum entropy?* (1991), doi:10.1214/aos/1176348385.
+
+    Example:
+      >>> amounts, labels = jnp.array([[1.0, 2.0], [1.0, 2.0]]), jnp.array([[1.0, 2.0], [0.0, 4.0]])
+      >>> jaxloss.generalized_kl_divergence(jnp.log(amounts), labels, reduction="none")
+      Array([0.       , 1.7725887], dtype=float32)
+    """
+    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[0, inf)", "[-inf, inf)")
+    losses = jnp.sum(_generalized_kl(log_probs, labels), axes)
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def js_divergence(
+    log_probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    mixture: Proportion = 0.5,
+    axis: Axes = -1,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Jensen-Shannon divergence: how far two distributions lie from their mixture.
+
+    .. math::
+      \ell = \pi \, \mathrm{KL}(y \,\|\, m) + (1 - \pi) \, \mathrm{KL}(p \,\|\, m)
+      \qquad\text{with}\qquad
+      m = \pi y + (1 - \pi) p
+
+    It is never infinite: at most the entropy of the mixture's weights, :math:`\log 2` at 1/2, where it is symmetric. It
+    goes to 0 at both ends of the mixture. Divided by :math:`\pi` it becomes :math:`\mathrm{KL}(y \,\|\, p)` as
+    :math:`\pi \to 0`, which is `kl_divergence`; divided by :math:`1 - \pi` it becomes :math:`\mathrm{KL}(p \,\|\, y)`
+    as :math:`\pi \to 1`, which is `reverse_kl_divergence`. (Generalized knowledge distillation has the same formula;
+    some libraries jump to those two at the ends.)
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it when either distribution may have zeros, or when labels may be wrong: it is bounded, and the gradient of a
+    class that the model rules out vanishes, where that of `kl_divergence` doesn't, so a wrong label pulls least when
+    the model is sure of another class. A mixture between 0 and 1/2 covers, one above seeks modes.
+
+    Args:
+      log_probs: logarithms of probabilities, at most 0 (``-inf`` too), any shape with ``axis``.
+      labels: probabilities of the shape of ``log_probs``.
+      mixture: in [0, 1], :math:`\pi`, the share of the labels in the mixture.
+      axis: the axis of the classes, or a tuple of axes.
+
+    Returns:
+      The reduced loss, at least float32; per distribution, without ``axis``, with ``reduction="none"``.
+
+    Source: Lin, *Divergence measures based on the Shannon entropy* (1991), doi:10.1109/18.61115; Agarwal et al. 2024,
+    arXiv:2306.13649 (distillation); Englesson and Azizpour 2021, arXiv:2105.04522 (wrong labels).
+
+    Example:
+      >>> probs, labels = jnp.array([[0.25, 0.75], [0.0, 1.0]]), jnp.array([[0.25, 0.75], [1.0, 0.0]])
+      >>> jaxloss.js_divergence(jnp.log(probs), labels, reduction="none")
+      Array([0.       , 0.6931472], dtype=float32)
+    """
+    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[0, 1]")
+    losses = jnp.sum(_js(log_probs, labels, jnp.asarray(mixture)), axes)
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+def from_logs(
+    mask: ArrayLike | None, axis: Axes, log_probs: ArrayLike, labels: ArrayLike, labelled: str, logs: str = "[-inf, 0]"
+) -> tuple[Array, Array, tuple[int, ...]]:
+    return distributions(mask, axis, (logs, labelled), log_probs=log_probs, labels=labels)
+
+
+def distributions(
+    mask: ArrayLike | None, axis: Axes, intervals: tuple[str, ...], **given: ArrayLike
+) -> tuple[Array, Array, tuple[int, ...]]:
+    """Two distributions, and the axes of their classes; where a value doesn't fit its interval, all of both is NaN."""
+    arrays, axes = inputs.vectors(mask, axis=axis, harmless=0.0, **given)
+    doubt = jnp.zeros((), arrays[0].dtype)
+    for (name, x), interval in zip(zip(given, arrays), intervals):
+        report(name, x, within(x, interval), {"[-inf, 0]": "be at most 0"}.get(interval, f"lie in {interval}"))
+        for extreme in (jnp.min, jnp.max):  # not jnp.all, which would write a mask to memory
+            farthest = extreme(lax.stop_gradient(x), axes, keepdims=True, initial=0)
+            doubt = doubt + nan_unless(within(farthest, interval), x.dtype)
+    first, labels = arrays
+    return first + doubt, labels + doubt, axes
+
+
+def log_or(x: Array, otherwise: float) -> Array:
+    """The logarithm; for 0 another number."""
+    return jnp.where(x == 0, otherwise, jnp.log(jnp.where(x == 0, 1, x)))
+
+
+def finite(x: Array) -> Array:
+    """0 for what is infinite."""
+    return jnp.where(jnp.isinf(x), 0, x)
+
+
+def _bounded(slope: Array) -> Array:
+    """An infinite slope is the largest finite one: times 0 it is 0, and less another it has a direction."""
+    largest = jnp.finfo(slope.dtype).max
+    return jnp.clip(slope, -largest, largest)
+
+
+@with_partials(
+    lambda y, log_p: _bounded(jnp.where(y == 0, -finite(log_p), log_or(y, 0) + 1 - log_p)),
+    lambda y, log_p: -y,
+)
+def _kl(y: Array, log_p: Array) -> Array:
+    """``y * log(y / p)``. At y = 0 the slope of ``y * log(y)`` is taken as 0."""
+    return jnp.where(y == 0, 0, y * (jnp.log(y) - log_p))
+
+
+def _logs_apart(log_y: Array, log_p: Array) -> Array:
+    return jnp.where(log_y == -jnp.inf, 0, jnp.where(log_y == -jnp.inf, 0, log_y) - log_p)
+
+
+@with_partials(
+    lambda log_y, log_p: _bounded(times(jnp.exp(log_y), _logs_apart(log_y, log_p) + 1)),
+    lambda log_y, log_p: -jnp.exp(log_y),
+)
+def _kl_of_logs(log_y: Array, log_p: Array) -> Array:
+    return times(jnp.exp(log_y), _logs_apart(log_y, log_p))
+
+
+@with_partials(
+    lambda log_p, y: _bounded(times(jnp.exp(log_p), _logs_apart(log_p, log_or(y, -jnp.inf)) + 1)),
+    lambda log_p, y: -_bounded(jnp.where(jnp.exp(log_p) == 0, 0, quotient(jnp.exp(log_p), y))),
+)
+def _reverse_kl(log_p: Array, y: Array) -> Array:
+    return times(jnp.exp(log_p), _logs_apart(log_p, log_or(y, -jnp.inf)))
+
+
+def excess(p: Array, y: Array, d: Array) -> Array:
+    """``p - y - y * d`` for `d`, the logarithm of p / y: at least 0. For y = 0 it is `p`, and infinite where `p` is."""
+    near = y * exp_remainder(jnp.minimum(d, 1))
+    return jnp.where((y == 0) | (p == jnp.inf), p, jnp.where(d < 1, near, p - y * (1 + d)))
+
+
+def gain(p: Array, y: Array, d: Array) -> Array:
+    """``p - y``, accurate where the two are close."""
+    return jnp.where((jnp.abs(d) < 1) & (y > 0), y * jnp.expm1(jnp.clip(d, -1, 1)), p - y)
+
+
+@with_partials(
+    lambda log_p, y: gain(jnp.exp(log_p), y, log_p - log_or(y, 0)),
+    lambda log_p, y: _bounded(jnp.where(y == 0, jnp.where(log_p == -jnp.inf, 0, -log_p - 1), log_or(y, 0) - log_p)),
+)
+def _generalized_kl(log_p: Array, y: Array) -> Array:
+    return excess(jnp.exp(log_p), y, log_p - log_or(y, 0))
+
+
+def _to_mixture(a: Array, m: Array, over: Array, reciprocal: Array) -> tuple[Array, Array]:
+    """``a * log(a / m) - over`` and ``log(a / m)`` for ``over = a - m``; the first is at least 0."""
+    u = over * reciprocal
+    close = jnp.abs(u) < 0.25
+    x = jnp.where(close, u, 0)
+    near = over * x * horner(x, *((-1) ** n / (n * (n - 1)) for n in range(2, 27)))
+    far = jnp.where(m == 0, jnp.inf, log_or(jnp.where(close | (m == 0), 1, a * reciprocal), 0))
+    return jnp.where(close, near, times(a, far) - over), jnp.where(close, jnp.log1p(x), far)
+
+
+def _mixed(log_p: Array, y: Array, mixture: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """For labels and predictions what `_to_mixture` gives, and the mixture."""
+    p, rest = jnp.exp(log_p), 1 - mixture
+    m = mixture * y + rest * p
+    reciprocal = 1 / jnp.where(m == 0, 1, m)
+    of_y, log_y = _to_mixture(y, m, rest * (y - p), reciprocal)
+    of_p, log_p = _to_mixture(p, m, mixture * (p - y), reciprocal)
+    return of_y, log_y, of_p, log_p, m
+
+
+def _js_by_log_probs(log_p: Array, y: Array, mixture: Array) -> Array:
+    _, _, _, log, _ = _mixed(log_p, y, mixture)
+    return times(1 - mixture, times(jnp.exp(log_p), log))
+
+
+def _js_by_labels(log_p: Array, y: Array, mixture: Array) -> Array:
+    _, log, _, _, m = _mixed(log_p, y, mixture)
+    return times(mixture, jnp.where(y == 0, jnp.where(m == 0, 0, -log_or(m, 0) - 1), log))
+
+
+def _js_by_mixture(log_p: Array, y: Array, mixture: Array) -> Array:
+    of_y, _, of_p, _, _ = _mixed(log_p, y, mixture)
+    return _bounded(of_y - of_p)
+
+
+@with_partials(_js_by_log_probs, _js_by_labels, _js_by_mixture)
+def _js(log_p: Array, y: Array, mixture: Array) -> Array:
+    """A term of the divergence. What `_to_mixture` takes off the two parts adds up to 0."""
+    of_y, _, of_p, _, _ = _mixed(log_p, y, mixture)
+    return times(mixture, of_y) + times(1 - mixture, of_p)

@@ -1,0 +1,1 @@
+"""Numbers under a predicted distribution."""

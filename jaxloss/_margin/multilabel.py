@@ -1,0 +1,159 @@
+"""Losses of a margin between the classes that are targets and those that aren't."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from .._classification.cross_entropy import binary_nll, each_class
+from .._contract import inputs
+from .._contract.checks import array, message, nan_unless, places, real, report, within
+from .._contract.jit import jit, jit_over_classes
+from .._contract.reduction import live, reduce
+from .._contract.types import Array, ArrayLike, AxisName, Reduction
+from .._numerics.derivatives import above_zero, positive, times
+from .multiclass import above
+
+
+@jit_over_classes
+def multilabel_margin_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Hinge loss of many labels at once: every target against every other class.
+
+    .. math::
+      \ell = \frac{1}{C} \sum_{t \in T} \sum_{c \notin T} \max(0, 1 - s_t + s_c)
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it to rank the classes that apply above those that don't, where `multilabel_soft_margin_loss` would ask of
+    each class by itself. It has no noise model. A wrong target pulls with no more than 1, however far off it is; an
+    example without targets costs nothing. Time and memory grow with the square of the number of
+    classes.
+
+    Args:
+      scores: ``[..., classes]``, floating point, the class axis at ``axis``.
+      labels: of the scores' shape: along ``axis`` the indices of the targets, ended by the first -1, what follows must
+        lie in range but takes no part; one that is listed twice counts twice. Or bool: which classes are targets.
+      axis: the class axis.
+
+    Returns:
+      The reduced loss, at least float32; per example, without the class axis, with ``reduction="none"``.
+
+    Source: Elisseeff and Weston, *A kernel method for multi-labelled classification* (2001), NIPS.
+
+    Example:
+      >>> scores = jnp.array([[0.1, 0.2, 0.4, 0.8]])
+      >>> jaxloss.multilabel_margin_loss(scores, jnp.array([[3, 0, -1, -1]]))
+      Array(0.85, dtype=float32)
+      >>> jaxloss.multilabel_margin_loss(scores, jnp.array([[True, False, False, True]]))
+      Array(0.85, dtype=float32)
+    """
+    scores, copies, doubt = _targets(mask, scores, labels, axis)
+    losses = _pairwise_hinge(scores, copies, doubt)
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def multilabel_soft_margin_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    class_weights: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Binary cross entropy of many labels at once, averaged over the classes.
+
+    .. math::
+      \ell = -\frac{1}{C} \sum_c w_c \left( y_c \log \sigma(s_c) + (1 - y_c) \log \sigma(-s_c) \right)
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it where any number of classes may apply and an example should count as one, with its own weight and mask;
+    `binary_cross_entropy_with_logits` does the same with a weight and a mask for each class. Its noise model is the
+    Bernoulli distribution, class by class. A wrong label pulls with no more than :math:`w_c / C`.
+
+    Args:
+      scores: logits, ``[..., classes]``, the class axis at ``axis``.
+      labels: numbers in [0, 1] of the scores' shape.
+      axis: the class axis.
+      class_weights: ``[classes]``, multiply the terms of the sum, which is divided by the number of classes all the
+        same.
+
+    Returns:
+      The reduced loss, at least float32; per example, without the class axis, with ``reduction="none"``.
+
+    Source: Nam et al., *Large-scale multi-label text classification* (2014), arXiv:1312.5419.
+
+    Example:
+      >>> scores, labels = jnp.array([[0.0, 3.0], [-2.0, 0.0]]), jnp.array([[1, 1], [0, 1]])
+      >>> jaxloss.multilabel_soft_margin_loss(scores, labels, reduction="none")
+      Array([0.3708672, 0.4100376], dtype=float32)
+    """
+    axis = inputs.class_axis(axis, "scores", inputs.floating("scores", scores))
+    (scores, labels), _ = inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
+    fits = within(labels, "[0, 1]")
+    report("labels", labels, fits, "lie in [0, 1]")
+    labels = labels + nan_unless(jnp.all(fits, axis, keepdims=True), labels.dtype)
+    terms = binary_nll(scores, labels, jnp.ones((), scores.dtype))
+    if class_weights is not None:
+        by_class = each_class(class_weights, scores.shape[axis]).astype(terms.dtype)
+        terms = times(inputs.along(by_class, terms.ndim, axis), terms)
+    losses = jnp.mean(terms, axis)
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis: int) -> tuple[Array, Array, Array]:
+    """Scores, how often each class is a target, and 0 for each row, NaN where a label is no class; classes last."""
+    axis = inputs.class_axis(axis, "scores", inputs.floating("scores", scores))
+    labels = array("labels", labels)
+    if real(labels):
+        hint = "the indices of the targets, ended by -1, or bool"
+        raise TypeError(message(f"labels must be integers, {hint}, got {labels.dtype}"))
+    (scores, listed), _ = inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
+    scores, listed = (jnp.moveaxis(inputs.whole(x, axis), axis, -1) for x in (scores, listed))
+    if labels.dtype == jnp.bool_:
+        return scores, listed, jnp.zeros_like(scores[..., :1])
+    count = scores.shape[-1]
+    fits = (listed >= -1) & (listed < count)
+    exists = True if mask is None else jnp.expand_dims(live(mask, scores.shape[:-1]), -1)
+    report(
+        "labels", labels, jnp.moveaxis(fits | ~jnp.broadcast_to(exists, fits.shape), -1, axis), f"lie in [-1, {count})"
+    )
+    index = listed.astype(jnp.int32)
+    target = jnp.cumsum(index == -1, -1, dtype=jnp.int32) == 0
+    classes = places(index, index.ndim - 1)
+    hits = (index[..., :, None] == classes[..., None, :]) & target[..., :, None]
+    return scores, jnp.sum(hits, -2, dtype=scores.dtype), nan_unless(jnp.all(fits, -1, keepdims=True), scores.dtype)
+
+
+@jax.custom_jvp
+def _pairwise_hinge(scores: Array, copies: Array, doubt: Array) -> Array:
+    pairs, excess = _pairs(scores, copies)
+    return jnp.sum(jnp.where(pairs > 0, pairs * positive(excess), 0), (-2, -1)) / scores.shape[-1] + jnp.sum(doubt, -1)
+
+
+@_pairwise_hinge.defjvp
+def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    scores, copies, doubt = primals
+    pairs, excess = _pairs(scores, copies)
+    pull = jnp.where(pairs > 0, pairs * above_zero(excess), 0)
+    slope = (jnp.sum(pull, -2) - jnp.sum(pull, -1)) / scores.shape[-1] + doubt
+    return _pairwise_hinge(scores, copies, doubt), jnp.sum(slope * tangents[0], -1)
+
+
+def _pairs(scores: Array, copies: Array) -> tuple[Array, Array]:
+    """For each target and each class how often the two make a pair, and by how much that falls short of its margin."""
+    pairs = copies[..., :, None] * (copies == 0).astype(copies.dtype)[..., None, :]
+    return pairs, 1 + above(scores[..., None, :], scores[..., :, None])

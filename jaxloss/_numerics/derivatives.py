@@ -1,0 +1,117 @@
+"""Derivatives written by hand, in a form that every transform takes.
+
+Inside `lax.scan` JAX differentiates the value that a rule belongs to by its body, when it comes to second derivatives:
+the bodies must be right to differentiate too, if less accurate.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+from .._contract.types import Array, ArrayLike
+
+
+def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """The derivative of an elementwise function as its partial derivatives, one for each of its first arguments.
+
+    An argument that is held constant adds nothing, not 0 times a partial that may be infinite.
+    """
+    return lambda f: differentiable(lambda *primals: _whole(f(*primals)), partials)
+
+
+def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array], ...]) -> Callable[..., Array]:
+    differentiable = jax.custom_jvp(f)
+
+    def rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+        value = differentiable(*primals)
+        slopes = [
+            partial(*primals) * tangent
+            for partial, tangent in zip(partials, tangents)
+            if not isinstance(tangent, SymbolicZero)
+        ]
+        return value, sum(slopes, start=jnp.zeros_like(value))
+
+    differentiable.defjvp(rule, symbolic_zeros=True)
+    return differentiable
+
+
+def derivative(f: Callable[..., Array], place: int) -> Callable[..., Array]:
+    """The derivative of an elementwise function in one of its arguments."""
+
+    def along(*x: Array) -> Array:
+        return jax.jvp(lambda one: f(*x[:place], one, *x[place + 1 :]), (x[place],), (jnp.ones_like(x[place]),))[1]
+
+    return along
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def known(f: Callable[..., Any], value: Any, *primals: Any) -> Any:
+    """``f(*primals)``, whose value is known already: for rules, whose second derivatives are then those of the rule."""
+    return value
+
+
+@known.defjvp
+def _(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+    return jax.jvp(f, primals[1:], tangents[1:])
+
+
+def _whole(x: Array) -> Array:
+    """`x`, kept out of a reduction that follows: XLA's for CPUs runs long chains that it takes in many times slower."""
+    info = jnp.finfo(x.dtype)
+    return lax.reduce_precision(x, info.nexp, info.nmant)
+
+
+absolute = differentiable(jnp.abs, (jnp.sign,))  # jnp.abs has slope 1 at its kink; here it is 0
+
+
+def above_zero(x: Array) -> Array:
+    """1 above 0, else 0; NaN for NaN."""
+    return jnp.where(x <= 0, 0, jnp.sign(x))
+
+
+# Not jnp.maximum: it has slope 1/2 at its kink, and in front of a sum XLA's for CPUs may lose a NaN.
+positive = differentiable(lambda x: jnp.where(x <= 0, 0, x), (above_zero,))
+
+
+@with_partials(lambda a, b: jnp.ones_like(a), lambda a, b: -jnp.ones_like(b))
+def difference(a: Array, b: Array) -> Array:
+    """``a - b``, 0 for equal infinities."""
+    return jnp.where(a == b, 0, a - b)
+
+
+def _quotient_rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    a, b = primals
+    ratio = quotient(a, b)
+    d_a, d_b = (None if isinstance(tangent, SymbolicZero) else tangent for tangent in tangents)
+    change = jnp.zeros_like(ratio) if d_a is None else d_a
+    return ratio, quotient(change if d_b is None else change - ratio * d_b, b)
+
+
+# Divided last: neither the square of `b` nor a slope that is infinite where nothing depends on it.
+quotient = jax.custom_jvp(lambda a, b: a / b)
+quotient.defjvp(_quotient_rule, symbolic_zeros=True)
+
+
+def at_least(x: Array, least: ArrayLike) -> Array:
+    """The larger one, but for the derivative `x`: what lies below still learns."""
+    return x + lax.stop_gradient(jnp.maximum(x, least) - x)
+
+
+def squarable(x: Array) -> Array:
+    """`x`, no larger than what has a finite square: for slopes, so that an infinity doesn't meet a 0."""
+    largest = float(jnp.finfo(x.dtype).max) ** 0.5
+    return jnp.clip(x, -largest, largest)
+
+
+def times(factor: ArrayLike, value: Array) -> Array:
+    """The product, in which 0 times infinity is 0, for the value and for the derivatives."""
+    return jnp.multiply(factor, finite_at_zero(factor, value))
+
+
+def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
+    return jnp.where(jnp.isinf(value) & (factor == 0), 0, value)

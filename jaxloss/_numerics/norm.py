@@ -1,0 +1,119 @@
+"""Lengths and angles of vectors, right at 0 and wherever the squares would under- or overflow.
+
+Products with a vector are spelled differently in the value and in the derivative: a shared one would be written to
+memory in full.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+from .._contract.checks import nan_with_any
+from .._contract.types import Array
+from .derivatives import absolute
+
+
+Axes = tuple[int, ...]
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def norm(x: Array, axes: Axes) -> Array:
+    """The Euclidean norm, with the axes kept at size 1. Its derivative at 0 is 0."""
+    top, scale, squares = _parts(x, axes)
+    root = jnp.where(squares == 0, 0, jnp.sqrt(jnp.where(squares == 0, 1, squares)))
+    return jnp.where(jnp.isinf(top), jnp.inf, root * scale)
+
+
+@norm.defjvp
+def _(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    (x,), (d_x,) = primals, tangents
+    return norm(x, axes), jnp.sum(0.5 * (x * (2 * _reciprocal(x, axes))) * d_x, axes, keepdims=True)
+
+
+def p_norm(x: Array, p: float, axes: Axes) -> Array:
+    """The p-norm for `p` of at least 1, with the axes kept at size 1. Its derivative at 0 is 0."""
+    if p == 2:
+        return norm(x, axes)
+    if p == 1:
+        return jnp.sum(absolute(x), axes, keepdims=True)
+    if math.isinf(p):
+        return jnp.max(absolute(x), axes, keepdims=True, initial=0) + nan_with_any(x, axes)
+    return _root_of_powers(x, int(p) if p == int(p) else p, axes)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _root_of_powers(x: Array, p: float, axes: Axes) -> Array:
+    top, scale = _scale(x, axes)
+    total = jnp.sum(_over(scale, jnp.abs(x)) ** p, axes, keepdims=True)
+    return jnp.where(jnp.isinf(top), jnp.inf, total ** (1 / p) * scale)
+
+
+@_root_of_powers.defjvp
+def _(p: float, axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    (x,), (d_x,) = primals, tangents
+    _, scale = _scale(x, axes)
+    size = _over(scale, absolute(x))
+    total = jnp.sum(size**p, axes, keepdims=True)
+    root = jnp.where(total == 0, 1, total) ** (1 / p)
+    slope = jnp.sign(x) * jnp.where(x == 0, 1, size / root) ** (p - 1)
+    return _root_of_powers(x, p, axes), jnp.sum(slope * d_x, axes, keepdims=True)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def one_minus_cosine(a: Array, b: Array, axes: Axes) -> Array:
+    """``1 - cos``, with the axes kept at size 1: from the difference of the unit vectors, which keeps small angles.
+
+    1 with derivative 0 where a vector is 0.
+    """
+    one, other = _reciprocal(a, axes), _reciprocal(b, axes)
+    distance = 0.5 * jnp.sum(jnp.square(a * one - b * other), axes, keepdims=True)
+    return jnp.where((one == 0) | (other == 0), 1 + 0 * distance, distance)  # NaN if the other one is
+
+
+def _cosine_rule(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    a, b = primals
+    distance = one_minus_cosine(a, b, axes)
+    change = jnp.zeros_like(distance)
+    for x, other, d_x in ((a, b, tangents[0]), (b, a, tangents[1])):
+        if not isinstance(d_x, SymbolicZero):
+            own, its = _reciprocal(x, axes), _reciprocal(other, axes)
+            slope = (x * (2 * own * (1 - distance)) - other * (2 * its)) * (0.5 * own)
+            change += jnp.sum(slope * d_x, axes, keepdims=True)
+    return distance, change
+
+
+one_minus_cosine.defjvp(_cosine_rule, symbolic_zeros=True)
+
+
+def _reciprocal(x: Array, axes: Axes) -> Array:
+    """1 over the norm; 0 for 0 and for what is too short to tell, NaN for a vector without a direction."""
+    top, scale, squares = _parts(x, axes)
+    zero = (top < jnp.finfo(x.dtype).tiny) & ~jnp.isnan(squares)  # XLA may lose a NaN in the maximum
+    known = ~zero & (squares < jnp.inf)
+    return jnp.where(known, lax.rsqrt(jnp.where(known, squares, 1)) / scale, jnp.where(zero, 0, jnp.nan))
+
+
+def _parts(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
+    """The largest entry, a number of its size whose reciprocal is one too, and the sum of squares over that."""
+    top, scale = _scale(x, axes)
+    return top, scale, jnp.sum(jnp.square(_over(scale, x)), axes, keepdims=True)
+
+
+def _scale(x: Array, axes: Axes) -> tuple[Array, Array]:
+    info = jnp.finfo(x.dtype)
+    top = lax.stop_gradient(jnp.max(jnp.abs(x), axes, keepdims=True, initial=0))
+    scale = jnp.where(top < info.tiny, 1, jnp.clip(top, info.tiny / info.eps, info.max / 4))
+    return top, lax.optimization_barrier(scale)
+
+
+def _over(scale: Array, x: Array) -> Array:
+    # As rounded, and the scale behind a barrier: of a constant XLA would divide the square by the scale's, 0 by 0.
+    info = jnp.finfo(x.dtype)
+    return lax.reduce_precision(x * (1 / scale), info.nexp, info.nmant)
