@@ -1,16 +1,13 @@
 """Losses for JAX: right over masks, weights, devices and microbatches; lean; one contract for all."""
 
 from ._classification.bi_tempered import bi_tempered_logistic_loss as bi_tempered_logistic_loss
-from ._classification.cross_entropy import (
+from ._classification.binary import (
     binary_cross_entropy as binary_cross_entropy,
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
-    cross_entropy as cross_entropy,
-    nll_loss as nll_loss,
 )
-from ._classification.focal import (
-    asymmetric_loss as asymmetric_loss,
-    sigmoid_focal_loss as sigmoid_focal_loss,
-)
+from ._classification.class_weights import class_balanced_weights as class_balanced_weights
+from ._classification.cross_entropy import cross_entropy as cross_entropy, nll_loss as nll_loss
+from ._classification.focal import asymmetric_loss as asymmetric_loss, sigmoid_focal_loss as sigmoid_focal_loss
 from ._classification.label_probability import (
     generalized_cross_entropy as generalized_cross_entropy,
     poly1_cross_entropy as poly1_cross_entropy,
@@ -19,21 +16,15 @@ from ._classification.label_probability import (
     taylor_cross_entropy as taylor_cross_entropy,
 )
 from ._classification.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
-from ._classification.ordinal import (
-    class_balanced_weights as class_balanced_weights,
-    coral_loss as coral_loss,
-)
-from ._combination.combine import (
-    combine as combine,
+from ._classification.ordinal import coral_loss as coral_loss
+from ._combination.combine import combine as combine
+from ._combination.weighing import (
     dynamic_weight_average as dynamic_weight_average,
     gradnorm_loss as gradnorm_loss,
     uncertainty_weighting as uncertainty_weighting,
 )
 from ._contract.checks import checked as checked
-from ._contract.reduction import (
-    Total as Total,
-    reduce as reduce,
-)
+from ._contract.reduction import Total as Total, reduce as reduce
 from ._divergence.distance import (
     hellinger_distance as hellinger_distance,
     total_variation_distance as total_variation_distance,
@@ -50,16 +41,12 @@ from ._divergence.parametric import (
     gaussian_kl_divergence as gaussian_kl_divergence,
 )
 from ._divergence.renyi import renyi_divergence as renyi_divergence
+from ._likelihood.amounts import gamma_nll_loss as gamma_nll_loss, tweedie_deviance_loss as tweedie_deviance_loss
 from ._likelihood.counts import (
-    gamma_nll_loss as gamma_nll_loss,
     negative_binomial_nll_loss as negative_binomial_nll_loss,
     poisson_nll_loss as poisson_nll_loss,
-    tweedie_deviance_loss as tweedie_deviance_loss,
 )
-from ._likelihood.crps import (
-    ensemble_crps_loss as ensemble_crps_loss,
-    gaussian_crps_loss as gaussian_crps_loss,
-)
+from ._likelihood.crps import ensemble_crps_loss as ensemble_crps_loss, gaussian_crps_loss as gaussian_crps_loss
 from ._likelihood.location_scale import (
     gaussian_mixture_nll_loss as gaussian_mixture_nll_loss,
     gaussian_nll_loss as gaussian_nll_loss,
@@ -88,10 +75,7 @@ from ._margin.multilabel import (
     multilabel_margin_loss as multilabel_margin_loss,
     multilabel_soft_margin_loss as multilabel_soft_margin_loss,
 )
-from ._margin.sparsemax import (
-    entmax15_loss as entmax15_loss,
-    sparsemax_loss as sparsemax_loss,
-)
+from ._margin.sparsemax import entmax15_loss as entmax15_loss, sparsemax_loss as sparsemax_loss
 from ._regression.error import (
     charbonnier_loss as charbonnier_loss,
     huber_loss as huber_loss,
@@ -101,10 +85,7 @@ from ._regression.error import (
     smooth_l1_loss as smooth_l1_loss,
 )
 from ._regression.general_robust import general_robust_loss as general_robust_loss
-from ._regression.quantile import (
-    expectile_loss as expectile_loss,
-    quantile_loss as quantile_loss,
-)
+from ._regression.quantile import expectile_loss as expectile_loss, quantile_loss as quantile_loss
 from ._regression.relative import (
     cosine_distance as cosine_distance,
     mape_loss as mape_loss,

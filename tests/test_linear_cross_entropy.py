@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaxloss
-from jaxloss import _linear_cross_entropy
+from jaxloss._classification import linear_cross_entropy as room
 
 from .rows import some
 
@@ -238,7 +238,7 @@ def test_more_than_2_to_the_31_logits():
 def test_chunks_without_a_token_are_skipped(reduction, monkeypatch):
     """Ten tokens of a hundred fill three chunks of four, wherever they lie."""
     seen = []
-    costs = _linear_cross_entropy._costs
+    costs = room._costs
 
     def counted(*arguments, **names):
         jax.debug.callback(lambda: seen.append(1))
@@ -362,10 +362,10 @@ def test_chunks_hold_every_token_once(tokens, chunk_size):
     """And at most as many as asked for, in each of the groups of neighbours."""
     numbers = jnp.arange(tokens, dtype=F32)
     exists = numbers % 3 < 1
-    given = _linear_cross_entropy._Tokens(*[numbers[:, None]] * 3, numbers, exists)
+    given = room._Tokens(*[numbers[:, None]] * 3, numbers, exists)
 
     def cut(given, masked):
-        chunks, restore = _linear_cross_entropy._cut(given, (tokens,), chunk_size, masked)
+        chunks, restore = room._cut(given, (tokens,), chunk_size, masked)
         return chunks, restore(chunks.weight)
 
     for chunks, restored in jax.jit(lambda given: [cut(given, masked) for masked in (False, True)])(given):

@@ -16,7 +16,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from jax import lax
-from jaxloss._types import Reduction
+from jaxloss._contract.types import Reduction
 
 import jaxloss
 from jaxloss import Total

@@ -8,15 +8,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._contract import inputs
+from .._contract import classes
 from .._contract.checks import real
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Positive, Proportion, Reduction
 from .._numerics.derivatives import times
-from .._numerics.softmax import below, peak
+from .._numerics.softmax import row_max, shifted
 from .._numerics.special import log1prel
-from .cross_entropy import weigh_classes
 from .curves import box_cox
 
 
@@ -73,11 +72,11 @@ def bi_tempered_logistic_loss(
       >>> jaxloss.bi_tempered_logistic_loss(logits, jnp.array([0, 1]), t1=0.5, t2=1.5, reduction="none")
       Array([0.19998279, 1.9202012 ], dtype=float32)
     """
-    logits, labels, doubt, axis, mask, _ = inputs.classes(
+    logits, labels, poison, axis, mask, _ = classes.labelled(
         mask, labels, logits=logits, axis=axis, ignore_index=ignore_index
     )
     t1, t2 = jnp.asarray(t1), jnp.asarray(t2)
-    x = below(logits, peak(logits, doubt, axis))
+    x = shifted(logits, row_max(logits, axis, poison))
     log_probs = _log_exp(x - _shift(x, t2, axis), t2)
     probs = jnp.exp(log_probs)
     powers = jnp.exp((2 - t1) * log_probs) / (2 - t1)
@@ -89,11 +88,11 @@ def bi_tempered_logistic_loss(
         others = (jnp.sum(labels, axis, keepdims=True) - labels) * powers
         losses = jnp.sum(times(labels, _own(log_probs, miss, t1)) + others, axis)
     else:
-        is_label = inputs.is_label(logits, labels, axis)
+        is_label = classes.is_label(logits, labels, axis)
         miss = jnp.sum(jnp.where(is_label, 0, probs), axis, keepdims=True)
-        own = _own(inputs.at(log_probs, labels, axis), miss, t1)
+        own = _own(classes.at_label(log_probs, labels, axis), miss, t1)
         losses = jnp.squeeze(own, axis) + jnp.sum(jnp.where(is_label, 0, powers), axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, logits)
+    weights = classes.weigh(weights, class_weights, labels, mask, axis, logits)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

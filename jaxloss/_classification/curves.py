@@ -11,13 +11,12 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from .._contract import inputs
+from .._contract import classes
 from .._contract.checks import real
 from .._contract.types import Array, ArrayLike
 from .._numerics.derivatives import derivative, finite_at_zero, quotient, squarable, times, with_partials
-from .._numerics.softmax import every_nll, hard_nll, peak, soft_nll
+from .._numerics.softmax import every_nll, hard_nll, row_max, soft_nll
 from .._numerics.special import exp_remainder, exprel, exprel_slope
-from .cross_entropy import weigh_classes
 
 
 def expected_curve(
@@ -33,8 +32,8 @@ def expected_curve(
     **door: Any,
 ) -> tuple[Array, ArrayLike | None, ArrayLike | None]:
     """The expected `curve` of the negative log-likelihood of the label, with what `reduce` needs besides."""
-    logits, labels, doubt, axis, mask, _ = inputs.classes(mask, labels, logits=logits, **door)
-    top = peak(logits, doubt, axis)
+    logits, labels, poison, axis, mask, _ = classes.labelled(mask, labels, logits=logits, **door)
+    top = row_max(logits, axis, poison)
     if real(labels):
         losses, log_normalizer = _expected(curve, axis, logits, top, labels, *map(jnp.asarray, options))
     else:
@@ -44,7 +43,7 @@ def expected_curve(
         uniform = jnp.mean(curve(every_nll(logits, top, log_normalizer, axis), *options), axis, keepdims=True)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, uniform)
     losses = jnp.squeeze(losses, axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, logits)
+    weights = classes.weigh(weights, class_weights, labels, mask, axis, logits)
     return losses, weights, mask
 
 

@@ -10,7 +10,7 @@ from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
 from .._numerics.derivatives import quotient, squarable, times, with_partials
 from .._numerics.elementary import log1p_unit, power, sigmoid, softplus
-from .cross_entropy import binary_nll, binary_slope, shares
+from .._numerics.logistic import binary_nll, binary_slope, split_by_sign
 
 
 @jit
@@ -120,12 +120,12 @@ def asymmetric_loss(
 
 def _numerator(z: Array, y: Array) -> tuple[Array, Array, Array]:
     """The miss is ``(right * e + wrong) / (1 + e)``: where nothing is wrong, the numerator (there 1 for e), and e."""
-    _, wrong, right, e = shares(z, 1 - y, y)
+    _, wrong, right, e = split_by_sign(z, 1 - y, y)
     return wrong == 0, jnp.where(wrong == 0, 1, right * e + wrong), e
 
 
 def _miss_bend(z: Array, y: Array) -> Array:
-    sign, wrong, right, e = shares(z, 1 - y, y)
+    sign, wrong, right, e = split_by_sign(z, 1 - y, y)
     sure, numerator, _ = _numerator(z, y)
     change = quotient(quotient(e * (right * jnp.square(e) - wrong), numerator), numerator)
     return sign * (1 - 2 * y) * jnp.where(sure, e, change) / jnp.square(1 + e)

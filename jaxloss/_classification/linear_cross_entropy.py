@@ -19,14 +19,13 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
-from .._contract import devices, inputs
-from .._contract.checks import array, message
-from .._contract.jit import jit_over_classes, widened
-from .._contract.reduction import leave, way_out_exists, weigh
+from .._contract import classes, devices, inputs
+from .._contract.checks import array, message, widened
+from .._contract.jit import jit_over_classes
+from .._contract.reduction import element_weights, reduce_sums, valid_reduction
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
-from .._numerics.derivatives import known, squarable, with_partials
+from .._numerics.derivatives import precomputed, squarable, with_partials
 from .._numerics.softmax import smoothed_nll
-from .cross_entropy import weigh_classes
 
 
 @jit_over_classes
@@ -103,36 +102,35 @@ def linear_cross_entropy(
       >>> jaxloss.linear_cross_entropy(hidden, kernel, jnp.array([0, 1]), reduction="none")
       Array([0.23954484, 5.0133862 ], dtype=float32)
     """
-    way_out_exists(reduction, axis_name)
+    valid_reduction(reduction, axis_name)
     devices.splits_classes(class_axis_name, axis_name)
-    over = class_axis_name
     hidden, kernel, bias = _operands(hidden, kernel, bias)
     rows, dtype = hidden.shape[:-1], widened(hidden)
     logits = jax.ShapeDtypeStruct((*rows, kernel.shape[1]), dtype)
-    labels, doubt, mask, _ = inputs.class_labels(
-        mask, labels, "hidden @ kernel", logits, len(rows), ignore_index=ignore_index, over=over
+    labels, poison, mask, _ = classes.labels_for(
+        mask, labels, "hidden @ kernel", logits, len(rows), ignore_index=ignore_index, axis_name=class_axis_name
     )
-    weights = weigh_classes(weights, class_weights, labels, mask, len(rows), logits, over)
-    weight, exists = weigh(rows, dtype, weights, mask)
+    weights = classes.weigh(weights, class_weights, labels, mask, len(rows), logits, class_axis_name)
+    weight, exists = element_weights(rows, dtype, weights, mask)
     masked = exists is not None
     exists = jnp.broadcast_to(exists if masked else True, rows)
     if masked:
         hidden = jnp.where(exists[..., None], hidden, 0)
     # Slopes are multiplied by weights in half precision, whose range they must not leave.
     unit = _power_of_two(jnp.max(jnp.abs(weight), initial=0))
-    tokens = _Tokens(hidden, labels, doubt, jnp.broadcast_to(weight / unit, rows), exists)
+    tokens = _Tokens(hidden, labels, poison, jnp.broadcast_to(weight / unit, rows), exists)
     layer = _Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
-    tokens, layer = _typed(tokens, layer, over)
+    tokens, layer = _typed(tokens, layer, class_axis_name)
     chunks, restore = _cut(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
     if reduction == "none":
-        return restore(_each(chunks, layer, masked, over)) * weight
-    return leave(_total(chunks, layer, over) * unit, weight, rows, reduction, axis_name)
+        return restore(_each(chunks, layer, masked, class_axis_name)) * weight
+    return reduce_sums(_total(chunks, layer, class_axis_name) * unit, weight, rows, reduction, axis_name)
 
 
 class _Tokens(NamedTuple):
     hidden: Array  # [..., features]
     labels: Array  # [..., 1], or [..., classes] of probabilities
-    doubt: Array  # [..., 1], see `inputs.Classes`
+    poison: Array  # [..., 1], see `classes.Classes`
     weight: Array  # [...]
     exists: Array  # [...]
     any_exists: Array | None = None  # of each chunk
@@ -173,7 +171,7 @@ def _operands(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> t
 def _chunk_size(chunk_size: int | None, features: Any, reduction: Reduction) -> int:
     if chunk_size is None:
         features = features if isinstance(features, int) else 1024  # exported for any number of them
-        return devices.at_work() << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
+        return devices.device_count() << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
     if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
         raise TypeError(message(f"chunk_size must be an integer, got {chunk_size!r}"))
     if chunk_size < 1:
@@ -197,7 +195,7 @@ def _cut(
     """
     count = math.prod(rows)
     if isinstance(count, int):
-        groups = math.gcd(count, devices.at_work()) or 1
+        groups = math.gcd(count, devices.device_count()) or 1
         width = max(1, min(count, chunk_size) // groups)
         chunks = -(-count // (groups * width))
         chunks = next((more for more in range(chunks, 2 * chunks) if count % (groups * more) == 0), chunks)
@@ -266,23 +264,23 @@ def _capped(z: Array, cap: Array) -> Array:
     return cap * jnp.tanh(z / cap)
 
 
-def _typed(tokens: _Tokens, layer: _Layer, over: AxisName | None) -> tuple[_Tokens, _Layer]:
+def _typed(tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> tuple[_Tokens, _Layer]:
     """Everything as varying over the mapped axes over which anything does, and over the classes' where it meets them.
 
     So each slope adds up on its device, and is summed over the devices once.
     """
-    axes = frozenset().union(*map(devices.mapped_axes, jax.tree.leaves((tokens, layer)))) - {*devices.names(over)}
+    axes = frozenset().union(*map(devices.mapped_axes, jax.tree.leaves((tokens, layer)))) - {*devices.names(axis_name)}
     tokens, layer = jax.tree.map(lambda x: devices.varying(x, axes), (tokens, layer))
-    soft_cap = None if layer.soft_cap is None else devices.spread(layer.soft_cap, over)
-    return tokens._replace(hidden=devices.spread(tokens.hidden, over)), layer._replace(soft_cap=soft_cap)
+    soft_cap = None if layer.soft_cap is None else devices.pbroadcast(layer.soft_cap, axis_name)
+    return tokens._replace(hidden=devices.pbroadcast(tokens.hidden, axis_name)), layer._replace(soft_cap=soft_cap)
 
 
-def _costs(products: Array, tokens: _Tokens, layer: _Layer, over: AxisName | None) -> Array:
+def _costs(products: Array, tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> Array:
     """What each token costs, from its products with the kernel."""
     logits = products if layer.bias is None else products + layer.bias[None]
     if layer.soft_cap is not None:
         logits = _capped(logits, layer.soft_cap)
-    costs = smoothed_nll(logits, tokens.labels, tokens.doubt, 1, None, layer.label_smoothing, layer.z_loss, over)
+    costs = smoothed_nll(logits, tokens.labels, tokens.poison, 1, None, layer.label_smoothing, layer.z_loss, axis_name)
     return jnp.where(tokens.exists, jnp.squeeze(costs, 1), 0)
 
 
@@ -307,12 +305,12 @@ def _zeros(like: Any, dtype: Any) -> Array:
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _total(chunks: _Tokens, layer: _Layer, over: AxisName | None) -> Array:
+def _total(chunks: _Tokens, layer: _Layer, axis_name: AxisName | None) -> Array:
     """The weighted sum of what the tokens cost."""
-    return jnp.sum(chunks.weight * _each(chunks, layer, True, over))
+    return jnp.sum(chunks.weight * _each(chunks, layer, True, axis_name))
 
 
-def _total_rule(over: AxisName | None, primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _total_rule(axis_name: AxisName | None, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """Along with the value the gradient in everything, of which what isn't asked for is dead code."""
     chunks, layer = primals
     d_chunks, d_layer = tangents
@@ -321,7 +319,9 @@ def _total_rule(over: AxisName | None, primals: Any, tangents: Any) -> tuple[Arr
     @_if_any
     def add(by_layer: _Layer, chunk: _Tokens) -> tuple[_Layer, _Tokens]:
         products = _product(chunk.hidden, layer.kernel)
-        costs, pull = jax.vjp(functools.partial(_costs, over=over), products, chunk, layer._replace(kernel=None))
+        costs, pull = jax.vjp(
+            functools.partial(_costs, axis_name=axis_name), products, chunk, layer._replace(kernel=None)
+        )
         by_products, by_chunk, by_rest = pull(chunk.weight + jnp.zeros_like(costs))
         by_products = by_products.astype(chunk.hidden.dtype)
         by_kernel = _product(chunk.hidden, by_products, (0, 0), layer.kernel)
@@ -338,19 +338,19 @@ def _total_rule(over: AxisName | None, primals: Any, tangents: Any) -> tuple[Arr
         if d_x is not None and not isinstance(d_x, SymbolicZero) and d_x.dtype != jax.dtypes.float0:
             along = jnp.sum(slopes[name].astype(dtype) * d_x.astype(dtype))
             change, part = (change, part + along) if name in _AT_CLASSES else (change + along, part)
-    (part,) = devices.total([part], over)
-    return known(functools.partial(_total, over=over), total, *primals), change + part
+    (part,) = devices.psum([part], axis_name)
+    return precomputed(functools.partial(_total, axis_name=axis_name), total, *primals), change + part
 
 
 _total.defjvp(_total_rule, symbolic_zeros=True)
 
 
-def _each(chunks: _Tokens, layer: _Layer, skip: bool, over: AxisName | None) -> Array:
+def _each(chunks: _Tokens, layer: _Layer, skip: bool, axis_name: AxisName | None) -> Array:
     """What each token costs, computed again on the way back."""
     wide_kernel = layer.kernel.astype(chunks.weight.dtype)
 
     def cost(_: None, chunk: _Tokens) -> tuple[None, Array]:
-        return None, _costs(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer, over)
+        return None, _costs(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer, axis_name)
 
     step = jax.checkpoint(_if_any(cost) if skip else cost, prevent_cse=False)
     return lax.scan(step, None, chunks)[1]

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import jax
-import jax.numpy as jnp
-from jax import lax
-
-from .._contract import inputs
-from .._contract.checks import array, calling, message
-from .._contract.jit import jit, widened
+from .._contract.checks import calling, message
 from .._contract.reduction import Total
-from .._contract.types import Array, ArrayLike, NonNegative, Positive
-from .._numerics.derivatives import absolute, times
+from .._contract.types import Array, ArrayLike
+from .._numerics.derivatives import times
+from .named import add_up, means, same_names
 
 
 Loss: TypeAlias = ArrayLike | Total
@@ -56,180 +51,13 @@ def combine(
       >>> value, parts["box"]
       (Array(3.5, dtype=float32), Array(3., dtype=float32))
     """
-    parts = _means("losses", losses)
+    parts = means("losses", losses)
     if weights is None:
-        return _sum([*parts.values()]), parts
-    _same_names("losses", losses, "weights", weights)
+        return add_up([*parts.values()]), parts
+    same_names("losses", losses, "weights", weights)
     given = {name: _at_step(name, weight, step) for name, weight in weights.items()}
-    factors = _means("weights", given)
-    return _sum([times(factors[name].astype(part.dtype), part) for name, part in parts.items()]), parts
-
-
-@calling("uncertainty_weighting")
-def uncertainty_weighting(
-    losses: Mapping[str, Loss], log_variances: Mapping[str, ArrayLike], *, classification: str | Collection[str] = ()
-) -> tuple[Array, dict[str, Array]]:
-    r"""Losses weighted by how uncertain each task is, which is learned.
-
-    .. math::
-      \ell = \sum_k c_k e^{-s_k} \ell_k + \tfrac{1}{2} s_k
-
-    with the log-variances :math:`s_k` and :math:`c_k` 1 for cross entropies, 1/2 for others. Of squared errors it is
-    the negative log-likelihood of Gaussian noise, one variance a task, whose best value is the mean squared error; of
-    cross entropies about that of a softmax with a temperature. (Some implementations take 1/2 for all, some 1.)
-
-    Choose it for tasks whose losses have different units or noise. A task that is learned perfectly, or by heart, gets
-    weight without bound; give such a task a weight by hand (`combine`).
-
-    Args:
-      losses: by name, each a scalar or a `Total`, which counts with its mean.
-      log_variances: by the same names, scalars; parameters to be trained along with the model's, from 0 or from
-        the logarithms of the first losses, which far from 1 is much better; and at a learning rate of their own.
-      classification: the names of the losses that are cross entropies, or the one name.
-
-    Returns:
-      The sum, and the losses by name, without their weights; at least float32.
-
-    Raises:
-      ValueError: if a name is missing or unknown, or a loss or a log-variance isn't a scalar.
-
-    Source: Kendall et al., *Multi-task learning using uncertainty to weigh losses* (2018), arXiv:1705.07115.
-
-    Example:
-      >>> losses = {"class": jnp.array(0.5), "depth": jnp.array(4.0)}
-      >>> log_variances = {"class": jnp.array(0.0), "depth": jnp.log(4.0)}
-      >>> jaxloss.uncertainty_weighting(losses, log_variances, classification={"class"})[0]
-      Array(1.6931472, dtype=float32)
-    """
-    if isinstance(classification, str):
-        classification = (classification,)
-    _same_names("losses", losses, "log_variances", log_variances)
-    _known_names("losses", losses, "classification", classification)
-    scales = _means("log_variances", log_variances)
-    weights = {name: (1 if name in classification else 0.5) * jnp.exp(-scale) for name, scale in scales.items()}
-    value, parts = combine(losses, weights)
-    return value + 0.5 * _sum([*scales.values()]).astype(value.dtype), parts
-
-
-@jit
-def dynamic_weight_average(history: Sequence[Mapping[str, Loss]], *, temperature: Positive = 2.0) -> dict[str, Array]:
-    r"""Weights by how slowly each loss falls.
-
-    .. math::
-      w_k = K \operatorname{softmax}_k \left( \frac{\ell_k^{(-1)}}{\ell_k^{(-2)} T} \right)
-
-    of the last two of the history, for :math:`K` losses. They sum to :math:`K`.
-
-    Choose it where tasks learn at different speeds; it needs no gradients, and does nothing about different units. For
-    the ``weights`` of `combine`.
-
-    Args:
-      history: the losses of past epochs by name, the last one last, without weights, each a scalar of at least 0 or
-        a `Total`, which counts with its mean. A ratio to a loss of 0, or to a `Total` of nothing, counts as 1; so with
-        fewer than two epochs all weigh 1.
-      temperature: above 0, :math:`T`; the larger, the more equal the weights.
-
-    Returns:
-      The weights by name, constant for differentiation; at least float32.
-
-    Raises:
-      ValueError: if ``history`` is empty, its names differ, or a loss isn't a scalar.
-
-    Source: Liu et al., *End-to-end multi-task learning with attention* (2019), arXiv:1803.10704.
-
-    Example:
-      >>> epochs = [{"class": 1.0, "depth": 1.0}, {"class": 0.5, "depth": 0.9}]
-      >>> jaxloss.dynamic_weight_average(epochs)
-      {'class': Array(0.9003321, dtype=float32), 'depth': Array(1.0996679, dtype=float32)}
-    """
-    if isinstance(history, Mapping) or not history:
-        raise ValueError(
-            message("history must be a list of at least one mapping of losses, whose names the weights get")
-        )
-    before, last = history[-2:] if len(history) > 1 else (history[-1], history[-1])
-    _same_names("history[-2]", before, "history[-1]", last)
-    rates = _rates(_sizes("history[-1]", last), _sizes("history[-2]", before))
-    stacked = jnp.stack([*rates.values()])
-    shares = jax.nn.softmax(stacked / jnp.asarray(temperature, stacked.dtype))
-    return dict(zip(rates, lax.stop_gradient(len(rates) * shares)))
-
-
-@jit
-def gradnorm_loss(
-    weights: Mapping[str, ArrayLike],
-    gradient_norms: Mapping[str, ArrayLike],
-    losses: Mapping[str, Loss],
-    initial_losses: Mapping[str, Loss],
-    *,
-    alpha: NonNegative = 1.5,
-) -> Array:
-    r"""How unevenly losses pull on what they share, as a loss for their weights.
-
-    .. math::
-      \ell = \sum_k \left| w_k g_k - \bar{G} r_k^\alpha \right| \qquad
-      r_k = \frac{\ell_k / \ell_k^{(0)}}{\tfrac{1}{K} \sum_j \ell_j / \ell_j^{(0)}} \qquad
-      \bar{G} = \tfrac{1}{K} \textstyle\sum_j w_j g_j
-
-    with the norms :math:`g_k` of the unweighted losses' gradients in the shared parameters, often those of the last
-    shared layer. Only the weights of the first term are differentiated by: the targets are constant.
-
-    Choose it to balance tasks by what they do to the shared layers. After each step of the weights, scale them to sum
-    to their number, as the paper does; and train their logarithms, or large gradients drive them below 0, where the
-    loss is NaN.
-
-    Args:
-      weights: by name, scalars of at least 0: what to differentiate by.
-      gradient_norms: by the same names, scalars of at least 0.
-      losses: by the same names, each a scalar of at least 0 or a `Total`, which counts with its mean.
-      initial_losses: those of the first step. A ratio to a loss of 0 counts as 1.
-      alpha: how much more those that learn slowly shall pull; 0 makes all pull alike.
-
-    Returns:
-      A scalar, at least float32.
-
-    Raises:
-      ValueError: if a name is missing or unknown, or something isn't a scalar.
-
-    Source: Chen et al., *GradNorm* (2018), arXiv:1711.02257.
-
-    Example:
-      >>> weights, norms = {"class": 1.0, "depth": 1.0}, {"class": 1.0, "depth": 3.0}
-      >>> losses, initial = {"class": 0.5, "depth": 0.5}, {"class": 1.0, "depth": 1.0}
-      >>> jax.grad(jaxloss.gradnorm_loss)(weights, norms, losses, initial)
-      {'class': Array(-1., dtype=float32, weak_type=True), 'depth': Array(3., dtype=float32, weak_type=True)}
-    """
-    given = {"gradient_norms": gradient_norms, "losses": losses, "initial_losses": initial_losses}
-    for name, mapping in given.items():
-        _same_names("weights", weights, name, mapping)
-    factors, norms = _sizes("weights", weights), _sizes("gradient_norms", gradient_norms)
-    rates = _rates(_sizes("losses", losses), _sizes("initial_losses", initial_losses))
-    pulls = jnp.stack([factors[name] * lax.stop_gradient(norms[name]).astype(factors[name].dtype) for name in factors])
-    rate = jnp.stack([rates[name].astype(pulls.dtype) for name in factors])
-    mean = jnp.mean(rate)
-    relative = jnp.where(mean == 0, 1, rate / jnp.where(mean == 0, 1, mean))
-    target = jnp.mean(pulls) * relative ** jnp.asarray(alpha, pulls.dtype)
-    return jnp.sum(absolute(pulls - lax.stop_gradient(target)))
-
-
-def _means(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
-    """Each as a scalar, in the widest of their dtypes."""
-    if not _mapping(name, losses):
-        raise ValueError(message(f"{name} must have at least one name"))
-    means = {}
-    for key, loss in losses.items():
-        place = f"{name}[{key!r}]"
-        means[key] = mean = array(place, loss.mean() if isinstance(loss, Total) else loss)
-        if mean.shape:
-            hint = "; reduce it first, with reduction='mean' or 'total'" if name == "losses" else ""
-            raise ValueError(message(f"{place} must be a scalar, got shape {mean.shape}{hint}"))
-    dtype = max((widened(mean) for mean in means.values()), key=lambda dtype: jnp.finfo(dtype).bits)
-    return {key: mean.astype(dtype) for key, mean in means.items()}
-
-
-def _sizes(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
-    """The same, of what can't lie below 0."""
-    means = _means(name, losses)
-    return {key: inputs.valid(f"{name}[{key!r}]", mean, "[0, inf)") for key, mean in means.items()}
+    factors = means("weights", given)
+    return add_up([times(factors[name].astype(part.dtype), part) for name, part in parts.items()]), parts
 
 
 def _at_step(name: str, weight: Any, step: ArrayLike | None) -> Any:
@@ -238,38 +66,3 @@ def _at_step(name: str, weight: Any, step: ArrayLike | None) -> Any:
     if step is None:
         raise ValueError(message(f"weights[{name!r}] is a schedule, so step must be given"))
     return weight(step)
-
-
-def _rates(now: dict[str, Array], before: dict[str, Array]) -> dict[str, Array]:
-    """How far each loss has come, as a share of what it was."""
-    pairs = {name: (loss, before[name].astype(loss.dtype)) for name, loss in now.items()}
-    return {name: jnp.where(b == 0, 1, a / jnp.where(b == 0, 1, b)) for name, (a, b) in pairs.items()}
-
-
-def _sum(terms: list[Array]) -> Array:
-    return jnp.sum(jnp.stack(terms))
-
-
-def _same_names(name: str, wanted: Collection[str], other: str, given: Collection[str]) -> None:
-    missing = [key for key in _mapping(name, wanted) if key not in _mapping(other, given)]
-    if missing:
-        raise ValueError(
-            message(f"{other} must have the names of {name}, {_listed(wanted)}; {_listed(missing)} missing")
-        )
-    _known_names(name, wanted, other, given)
-
-
-def _mapping(name: str, given: Any) -> Any:
-    if not isinstance(given, Mapping):
-        raise TypeError(message(f"{name} must map names to scalars, got a {type(given).__name__}"))
-    return given
-
-
-def _known_names(name: str, wanted: Collection[str], other: str, given: Collection[str]) -> None:
-    unknown = [key for key in given if key not in wanted]
-    if unknown:
-        raise ValueError(message(f"{other} must have names of {name}, {_listed(wanted)}; got {_listed(unknown)}"))
-
-
-def _listed(names: Collection[str]) -> str:
-    return ", ".join(map(repr, names))

@@ -77,6 +77,16 @@ def real(x: Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating)
 
 
+def widened(x: Any) -> Any:
+    """The dtype to compute in: at least float32, float64 where `x` is."""
+    return _wide(getattr(x, "dtype", jnp.float32))
+
+
+@functools.cache
+def _wide(dtype: Any) -> Any:
+    return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
+
+
 def places(x: Array, axis: int, dtype: Any = jnp.int32) -> Array:
     """How far along an axis each entry of `x` lies; spread over devices as `x` is, which explicit sharding asks for."""
     return lax.broadcasted_iota(dtype, x.shape, axis, out_sharding=jax.typeof(x).sharding)

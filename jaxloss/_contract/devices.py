@@ -2,8 +2,8 @@
 
 Under ``check_vma=True`` JAX's types tell what varies from device to device, and the derivative of a sum over devices
 follows from them. Without, JAX takes each device's copy of the sum for a result of its own, and the gradient comes out
-times their number. There, two operations that are each other's transpose do what the types would: `total`, whose
-derivative comes back as it is, and `spread`, whose derivatives are summed.
+times their number. There, two operations that are each other's transpose do what the types would: `psum`, whose
+derivative comes back as it is, and `pbroadcast`, whose derivatives are summed.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ def splits_classes(class_axis_name: AxisName | None, axis_name: AxisName | None)
             raise ValueError(message(f"axis_name and class_axis_name must differ, got {name!r} in both; {hint}"))
 
 
-def at_work() -> int:
+def device_count() -> int:
     """Over how many devices ``jit`` may spread an array; inside ``shard_map`` it is taken to be that of one."""
     kinds = jax.sharding.get_abstract_mesh().axis_types
     return 1 if AxisType.Manual in kinds else jax.device_count()
 
 
-def count(axis_name: AxisName | None) -> int:
+def axis_size(axis_name: AxisName | None) -> int:
     return lax.axis_size(axis_name) if names(axis_name) else 1
 
 
-def within_slice(index: Array, size: int, axis_name: AxisName | None) -> Array:
+def local_index(index: Array, size: int, axis_name: AxisName | None) -> Array:
     """`index` counted from the first of this device's slice of this size; `size` if it lies in another's."""
     if not names(axis_name):
         return index
@@ -55,19 +55,19 @@ def within_slice(index: Array, size: int, axis_name: AxisName | None) -> Array:
     return jnp.where((index >= 0) & (index < size), index, size)
 
 
-def largest(x: Array, axis_name: AxisName | None) -> Array:
+def pmax(x: Array, axis_name: AxisName | None) -> Array:
     """The maximum over the devices, of what is held constant."""
     return lax.pmax(x, axis_name) if names(axis_name) else x
 
 
-def everywhere(fits: Array, axis_name: AxisName | None) -> Array:
+def pall(fits: Array, axis_name: AxisName | None) -> Array:
     """What is true on all devices."""
     for name in names(axis_name):
         fits = lax.pmin(fits.astype(jnp.int32), name) > 0
     return fits
 
 
-def total(parts: list[Array], axis_name: AxisName | None) -> list[Array]:
+def psum(parts: list[Array], axis_name: AxisName | None) -> list[Array]:
     """The sum of each over the devices, in one message: the same on all of them."""
     if not names(axis_name):
         return parts
@@ -77,7 +77,7 @@ def total(parts: list[Array], axis_name: AxisName | None) -> list[Array]:
     return [*packed]
 
 
-def spread(x: Array, axis_name: AxisName | None) -> Array:
+def pbroadcast(x: Array, axis_name: AxisName | None) -> Array:
     """What is the same on all devices, about to be used by each for a part of its own."""
     for name in names(axis_name):
         x = varying(x, {name}) if _typed(name) else _untyped()[1].bind(x, name=name)
@@ -106,7 +106,7 @@ def _typed(name: str) -> bool:
 
 @functools.cache
 def _untyped() -> tuple[Any, Any]:
-    """`total` and `spread` over one axis where types don't tell. Made when first needed: `jax.extend` imports much."""
+    """`psum` and `pbroadcast` over an axis where types don't tell. Made when needed: `jax.extend` imports much."""
     from jax.extend.core import Primitive
 
     def linear(name: str, work: Callable[..., Array]) -> Any:
@@ -117,8 +117,8 @@ def _untyped() -> tuple[Any, Any]:
         batching.primitive_batchers[operation] = lambda xs, axes, **name: (operation.bind(*xs, **name), *axes)
         return operation
 
-    total = linear("jaxloss_total", lambda x, name: lax.psum(x, name))
-    spread = linear("jaxloss_spread", lambda x, name: x)
-    ad.deflinear2(total, lambda slope, _, name: [spread.bind(slope, name=name)])
-    ad.deflinear2(spread, lambda slope, _, name: [total.bind(slope, name=name)])
-    return total, spread
+    psum = linear("jaxloss_psum", lambda x, name: lax.psum(x, name))
+    pbroadcast = linear("jaxloss_pbroadcast", lambda x, name: x)
+    ad.deflinear2(psum, lambda slope, _, name: [pbroadcast.bind(slope, name=name)])
+    ad.deflinear2(pbroadcast, lambda slope, _, name: [psum.bind(slope, name=name)])
+    return psum, pbroadcast

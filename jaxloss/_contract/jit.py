@@ -8,11 +8,22 @@ from collections.abc import Callable
 from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType
 
-from .checks import INTEGERS, array, calling, inside_call, limits, message, nan_unless, overflows, report, within
+from .checks import (
+    INTEGERS,
+    array,
+    calling,
+    inside_call,
+    limits,
+    message,
+    nan_unless,
+    overflows,
+    report,
+    widened,
+    within,
+)
 from .types import Array, Number, Parameter
 
 
@@ -113,20 +124,10 @@ _KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
 
 
 def _narrowed(x: Any, index: bool) -> Any:
-    fit = limits(x)
-    low, high, dtype = (fit.min, fit.max, fit.dtype) if index else (-(2.0**128), 2.0**128, np.float32)
+    most = limits(x)
+    low, high, dtype = (most.min, most.max, most.dtype) if index else (-(2.0**128), 2.0**128, np.float32)
     with np.errstate(over="ignore"):
         return np.asarray(np.clip(x, low, high)).astype(dtype)
-
-
-def widened(x: Any) -> Any:
-    """The dtype to compute in: at least float32, float64 where `x` is."""
-    return _wide(getattr(x, "dtype", jnp.float32))
-
-
-@functools.cache
-def _wide(dtype: Any) -> Any:
-    return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
 
 
 def _outside(name: str, value: Any, kind: Number | Parameter, lead: Any) -> str:

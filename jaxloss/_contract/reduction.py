@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import devices
-from .checks import array, message, nan_unless, report
-from .jit import jit, widened
+from .checks import array, message, nan_unless, report, widened
+from .jit import jit
+from .shapes import bool_mask, broadcastable
 from .types import Array, ArrayLike, AxisName, Reduction
 
 
@@ -129,19 +130,19 @@ def reduce(
       >>> jaxloss.reduce(jnp.array([1.0, 2.0, jnp.nan]), mask=jnp.array([True, True, False]))
       Array(1.5, dtype=float32)
     """
-    way_out_exists(reduction, axis_name)
+    valid_reduction(reduction, axis_name)
     losses = array("losses", losses)
     losses = losses.astype(widened(losses))
-    weight, exists = weigh(losses.shape, losses.dtype, weights, mask)
+    weight, exists = element_weights(losses.shape, losses.dtype, weights, mask)
     if exists is not None:
         losses = jnp.where(exists, losses, 0)
     weighted = losses * weight
     if reduction == "none":
         return weighted
-    return leave(jnp.sum(weighted), weight, losses.shape, reduction, axis_name)
+    return reduce_sums(jnp.sum(weighted), weight, losses.shape, reduction, axis_name)
 
 
-def way_out_exists(reduction: Reduction, axis_name: AxisName | None) -> None:
+def valid_reduction(reduction: Reduction, axis_name: AxisName | None) -> None:
     if reduction not in ("mean", "sum", "none", "total"):
         raise ValueError(message(f"reduction must be 'mean', 'sum', 'none' or 'total', got {reduction!r}"))
     if reduction == "none" and axis_name is not None:
@@ -150,18 +151,18 @@ def way_out_exists(reduction: Reduction, axis_name: AxisName | None) -> None:
         )
 
 
-def weigh(
+def element_weights(
     shape: tuple[int, ...], dtype: Any, weights: ArrayLike | None, mask: ArrayLike | None
 ) -> tuple[Array, Array | None]:
     """How much each element counts, which fits `shape` axis by axis, and which ones exist."""
-    weight = jnp.ones((), dtype) if weights is None else fit("weights", weights, shape).astype(dtype)
+    weight = jnp.ones((), dtype) if weights is None else broadcastable("weights", weights, shape).astype(dtype)
     if mask is None:
         return weight, None
-    exists = live(mask, shape)
-    return jnp.where(exists, weight + _neither(mask, dtype), 0), exists
+    exists = bool_mask(mask, shape)
+    return jnp.where(exists, weight + _nan_unless_bool(mask, dtype), 0), exists
 
 
-def leave(
+def reduce_sums(
     weighted_sum: Array, weight: Array, shape: tuple[int, ...], reduction: Reduction, axis_name: AxisName | None
 ) -> Array:
     """The way out, with the weighted sum of losses of this shape."""
@@ -178,38 +179,7 @@ def _number(size: int, dtype: Any) -> Array:
     return jnp.asarray(float(size) if isinstance(size, int) else size, dtype)
 
 
-def fit(name: str, x: ArrayLike, shape: tuple[int, ...], of: str = "the per-element losses") -> Array:
-    """`x` if it is a scalar or matches `shape` axis by axis; nothing else broadcasts."""
-    x = array(name, x)
-    if x.shape == () or (x.ndim == len(shape) and all(own in (1, size) for own, size in zip(x.shape, shape))):
-        return x
-    raise ValueError(
-        message(
-            f"{name} must be a scalar or match {of}, of shape {shape}, axis by axis (each dimension equal or 1), "
-            f"got shape {x.shape}{remedy(x.shape, shape)}"
-        )
-    )
-
-
-def remedy(got: tuple[int, ...], wanted: tuple[int, ...], *, whole: bool = False) -> str:
-    """The reshapes that would make `got` fit `wanted` axis by axis, or fill it whole, as the end of an error."""
-    kept = tuple(size for size in got if size != 1)
-    fits = []
-    for places in itertools.combinations(range(len(wanted)), len(kept)):
-        shape = [1] * len(wanted)
-        for place, size in zip(places, kept):
-            shape[place] = size
-        if all(own == size or (own == 1 and not whole) for own, size in zip(shape, wanted)):
-            fits.append(str(tuple(shape)))
-    return f"; reshape it to {' or '.join(dict.fromkeys(fits))}" if fits else ""
-
-
-def live(mask: ArrayLike, shape: tuple[int, ...]) -> Array:
-    """Which elements exist, as bools."""
-    return fit("mask", mask, shape).astype(jnp.bool_)
-
-
-def _neither(mask: ArrayLike, dtype: Any) -> Array:
+def _nan_unless_bool(mask: ArrayLike, dtype: Any) -> Array:
     """NaN where a mask of numbers is neither 0 nor 1."""
     values = jnp.asarray(mask)
     if values.dtype == jnp.bool_:

@@ -10,14 +10,15 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from .._contract import inputs
+from .._contract import classes, inputs
 from .._contract.checks import array, message, nan_unless, report
 from .._contract.jit import jit
 from .._contract.reduction import reduce
+from .._contract.shapes import along, unsharded
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Reduction
 from .._numerics import norm
 from .._numerics.derivatives import absolute, with_partials
-from .kl import distributions
+from .distributions import from_probs
 
 
 @jit
@@ -60,7 +61,7 @@ def total_variation_distance(
       >>> jaxloss.total_variation_distance(probs, labels, reduction="none")
       Array([0.25, 1.  ], dtype=float32)
     """
-    probs, labels, axes = _from_probs(mask, axis, probs, labels)
+    probs, labels, axes = from_probs(mask, axis, probs, labels)
     losses = 0.5 * jnp.sum(absolute(probs - labels), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -106,7 +107,7 @@ def hellinger_distance(
       >>> jaxloss.hellinger_distance(probs, labels, reduction="none")
       Array([0., 1.], dtype=float32)
     """
-    probs, labels, axes = _from_probs(mask, axis, probs, labels)
+    probs, labels, axes = from_probs(mask, axis, probs, labels)
     losses = jnp.squeeze(_hellinger(probs, labels, axes), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -156,17 +157,11 @@ def wasserstein_distance(
       >>> jaxloss.wasserstein_distance(probs, labels, positions=jnp.array([0.0, 10.0, 15.0]), reduction="none")
       Array([10., 15.], dtype=float32)
     """
-    place = inputs.class_axis(axis, "probs", inputs.floating("probs", probs))
-    probs, labels, axes = _from_probs(mask, place, probs, labels)
-    moved = absolute(jnp.cumsum(inputs.whole(probs - labels, place), place))
-    gaps = inputs.along(_gaps(positions, probs, place), probs.ndim, place)
+    place = classes.axis_of(axis, "probs", inputs.floating("probs", probs))
+    probs, labels, axes = from_probs(mask, place, probs, labels)
+    moved = absolute(jnp.cumsum(unsharded(probs - labels, place), place))
+    gaps = along(_gaps(positions, probs, place), probs.ndim, place)
     return reduce(jnp.sum(moved * gaps, axes), weights, mask, reduction=reduction, axis_name=axis_name)
-
-
-def _from_probs(
-    mask: ArrayLike | None, axis: Axes, probs: ArrayLike, labels: ArrayLike
-) -> tuple[Array, Array, tuple[int, ...]]:
-    return distributions(mask, axis, ("[0, 1]", "[0, 1]"), probs=probs, labels=labels)
 
 
 def _gaps(positions: ArrayLike | None, probs: Array, axis: int) -> Array:
@@ -202,7 +197,7 @@ def _roots_apart(p: Array, y: Array) -> Array:
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _hellinger(p: Array, y: Array, axes: tuple[int, ...]) -> Array:
-    return 0.5**0.5 * norm.norm(_roots_apart(p, y), axes)
+    return 0.5**0.5 * norm.euclidean(_roots_apart(p, y), axes)
 
 
 def _hellinger_rule(axes: tuple[int, ...], primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:

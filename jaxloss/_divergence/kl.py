@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jax import lax
 
-from .._contract import inputs
-from .._contract.checks import nan_unless, report, within
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Proportion, Reduction
 from .._numerics.derivatives import quotient, times, with_partials
 from .._numerics.elementary import horner
-from .._numerics.special import exp_remainder
+from .distributions import excess, finite, from_logs, gain, log_or
 
 
 @jit
@@ -211,37 +208,6 @@ def js_divergence(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def from_logs(
-    mask: ArrayLike | None, axis: Axes, log_probs: ArrayLike, labels: ArrayLike, labelled: str, logs: str = "[-inf, 0]"
-) -> tuple[Array, Array, tuple[int, ...]]:
-    return distributions(mask, axis, (logs, labelled), log_probs=log_probs, labels=labels)
-
-
-def distributions(
-    mask: ArrayLike | None, axis: Axes, intervals: tuple[str, ...], **given: ArrayLike
-) -> tuple[Array, Array, tuple[int, ...]]:
-    """Two distributions, and the axes of their classes; where a value doesn't fit its interval, all of both is NaN."""
-    arrays, axes = inputs.vectors(mask, axis=axis, harmless=0.0, **given)
-    doubt = jnp.zeros((), arrays[0].dtype)
-    for (name, x), interval in zip(zip(given, arrays), intervals):
-        report(name, x, within(x, interval), {"[-inf, 0]": "be at most 0"}.get(interval, f"lie in {interval}"))
-        for extreme in (jnp.min, jnp.max):  # not jnp.all, which would write a mask to memory
-            farthest = extreme(lax.stop_gradient(x), axes, keepdims=True, initial=0)
-            doubt = doubt + nan_unless(within(farthest, interval), x.dtype)
-    first, labels = arrays
-    return first + doubt, labels + doubt, axes
-
-
-def log_or(x: Array, otherwise: float) -> Array:
-    """The logarithm; for 0 another number."""
-    return jnp.where(x == 0, otherwise, jnp.log(jnp.where(x == 0, 1, x)))
-
-
-def finite(x: Array) -> Array:
-    """0 for what is infinite."""
-    return jnp.where(jnp.isinf(x), 0, x)
-
-
 def _bounded(slope: Array) -> Array:
     """An infinite slope is the largest finite one: times 0 it is 0, and less another it has a direction."""
     largest = jnp.finfo(slope.dtype).max
@@ -275,17 +241,6 @@ def _kl_of_logs(log_y: Array, log_p: Array) -> Array:
 )
 def _reverse_kl(log_p: Array, y: Array) -> Array:
     return times(jnp.exp(log_p), _logs_apart(log_p, log_or(y, -jnp.inf)))
-
-
-def excess(p: Array, y: Array, d: Array) -> Array:
-    """``p - y - y * d`` for `d`, the logarithm of p / y: at least 0. For y = 0 it is `p`, and infinite where `p` is."""
-    near = y * exp_remainder(jnp.minimum(d, 1))
-    return jnp.where((y == 0) | (p == jnp.inf), p, jnp.where(d < 1, near, p - y * (1 + d)))
-
-
-def gain(p: Array, y: Array, d: Array) -> Array:
-    """``p - y``, accurate where the two are close."""
-    return jnp.where((jnp.abs(d) < 1) & (y > 0), y * jnp.expm1(jnp.clip(d, -1, 1)), p - y)
 
 
 @with_partials(

@@ -10,15 +10,15 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from .._contract import inputs
+from .._contract import classes, inputs
 from .._contract.checks import nan_unless
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, EachNumber, Positive, Reduction
 from .._numerics.derivatives import times, with_partials
-from .._numerics.softmax import below
+from .._numerics.softmax import row_max, shifted
 from .._numerics.special import exp_remainder
-from .kl import excess, gain, log_or
+from .distributions import excess, gain, log_or
 
 
 @jit
@@ -72,12 +72,12 @@ def gaussian_kl_divergence(
         axes, rows = (), mask
     else:
         (mean, log_variance), axes = inputs.vectors(mask, axis=axis, mean=mean, log_variance=log_variance)
-        rows = None if mask is None else inputs.live_rows(mask, mean, axes)
+        rows = None if mask is None else inputs.row_mask(mask, mean, axes)
     prior_mean = inputs.parameter("prior_mean", prior_mean, "(-inf, inf)", rows, mean, "mean")
     prior_log_variance = inputs.parameter("prior_log_variance", prior_log_variance, "(-inf, inf)", rows, mean, "mean")
     fits = jnp.isfinite(prior_mean) & jnp.isfinite(prior_log_variance)
-    doubt = nan_unless(jnp.all(fits, axes, keepdims=True) if fits.ndim else fits, mean.dtype)
-    error, log_ratio = mean + doubt - prior_mean, log_variance + doubt - prior_log_variance
+    poison = nan_unless(jnp.all(fits, axes, keepdims=True) if fits.ndim else fits, mean.dtype)
+    error, log_ratio = mean + poison - prior_mean, log_variance + poison - prior_log_variance
     terms = _gaussian_kl(error, log_ratio, prior_log_variance)
     return reduce(jnp.sum(terms, axes), weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -129,7 +129,7 @@ def distillation_loss(
       Array([0.32781303, 0.        ], dtype=float32)
     """
     (logits, teacher_logits), _ = inputs.vectors(mask, axis=axis, logits=logits, teacher_logits=teacher_logits)
-    axis = inputs.class_axis(axis, "logits", logits)
+    axis = classes.axis_of(axis, "logits", logits)
     losses = _distillation(logits, lax.stop_gradient(teacher_logits), jnp.asarray(temperature), axis)
     return reduce(jnp.squeeze(losses, axis), weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -147,20 +147,15 @@ def _gaussian_kl(error: Array, log_ratio: Array, log_variance: Array) -> Array:
     return 0.5 * (exp_remainder(log_ratio) + jnp.square(_over_root(error, log_variance)))
 
 
-def _top(z: Array, axis: int) -> Array:
-    largest = jnp.finfo(z.dtype).max
-    return jnp.clip(jnp.max(lax.stop_gradient(z), axis, keepdims=True), -largest, largest)
-
-
 def _softmaxes(z: Array, t: Array, temperature: Array, axis: int) -> tuple[Array, Array, Array, Array]:
     """Those of student and teacher, the logarithm of their ratio, and the difference of the logits below their tops.
 
     That difference is taken in the order that rounds less. The normalisers round too, and shift the ratios of all
     classes alike; as both softmaxes sum to 1, the sum of their differences is that shift.
     """
-    top_z, top_t = _top(z, axis), _top(t, axis)
+    top_z, top_t = row_max(z, axis), row_max(t, axis)
     log_x, log_u = _log_normalizer(z, top_z, temperature, axis), _log_normalizer(t, top_t, temperature, axis)
-    x, u = below(z, top_z), below(t, top_t)
+    x, u = shifted(z, top_z), shifted(t, top_t)
     kept = u > -jnp.inf
     near = kept & jnp.isfinite(x) & (jnp.abs(z - t) + jnp.abs(top_z - top_t) <= -(x + u))
     apart = jnp.where(near, (z - t) - (top_z - top_t), jnp.where(kept, x, 0) - jnp.where(kept, u, 0))
@@ -176,7 +171,7 @@ def _softened(x: Array, temperature: Array, log_normalizer: ArrayLike) -> Array:
 
 
 def _log_normalizer(z: Array, top: Array, temperature: Array, axis: int) -> Array:
-    total = jnp.sum(_softened(below(z, top), temperature, 0), axis, keepdims=True)
+    total = jnp.sum(_softened(shifted(z, top), temperature, 0), axis, keepdims=True)
     return log_or(total, 0)
 
 
@@ -186,7 +181,7 @@ def _distillation(z: Array, t: Array, temperature: Array, axis: int) -> Array:
     p, y, d, _ = _softmaxes(z, t, temperature, axis)
     losses = jnp.sum(excess(p, y, d), axis, keepdims=True)
     # Added, not selected: XLA may lose a NaN in the maximum.
-    losses = losses + jnp.where(_top(t, axis) == -jnp.finfo(t.dtype).max, jnp.inf, 0)
+    losses = losses + jnp.where(row_max(t, axis) == -jnp.finfo(t.dtype).max, jnp.inf, 0)
     return jnp.square(temperature) * losses
 
 
@@ -201,9 +196,9 @@ def _distillation_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[An
     if not isinstance(d_temperature, SymbolicZero):
         # In terms that are small where student and teacher agree.
         loss = losses / jnp.square(temperature)
-        u = below(t, _top(t, axis))
+        u = shifted(t, row_max(t, axis))
         of_teacher = y * (d * apart - loss * jnp.where(u > -jnp.inf, u, 0))
-        terms = times(excess(p, y, d), below(z, _top(z, axis))) + jnp.where(y == 0, 0, of_teacher)
+        terms = times(excess(p, y, d), shifted(z, row_max(z, axis))) + jnp.where(y == 0, 0, of_teacher)
         slope = 2 * temperature * loss - jnp.sum(terms, axis, keepdims=True)
         change += jnp.where(loss == jnp.inf, 0, slope) * d_temperature
     return losses, change

@@ -16,7 +16,7 @@ from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Positive, Reduction
 from .._numerics.derivatives import times
 from .._numerics.special import exprel, exprel_slope, log1prel
-from .kl import finite, from_logs, log_or
+from .distributions import finite, from_logs, log_or
 
 
 @jit

@@ -13,6 +13,7 @@ from .._contract import inputs
 from .._contract.checks import message, places
 from .._contract.jit import jit
 from .._contract.reduction import reduce
+from .._contract.shapes import unsharded
 from .._contract.types import Array, ArrayLike, AxisName, EachPositive, Reduction
 from .._numerics.derivatives import quotient, with_partials
 
@@ -111,7 +112,7 @@ def ensemble_crps_loss(
     count = predictions.shape[axis]
     if count < 1 + fair:
         raise ValueError(message(f"predictions must have at least {1 + fair} members, got shape {predictions.shape}"))
-    losses = jnp.squeeze(_ensemble_crps(inputs.whole(predictions, axis), labels, axis, fair), axis)
+    losses = jnp.squeeze(_ensemble_crps(unsharded(predictions, axis), labels, axis, fair), axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -154,11 +155,11 @@ def _ensemble_crps(x: Array, y: Array, axis: int, fair: bool) -> Array:
     left = lax.slice_in_dim(x, 0, count - 1, axis=axis)
     right = lax.slice_in_dim(x, 1, count, axis=axis)
     below = lax.slice_in_dim(k, 0, count - 1, axis=axis)
-    above = count - below
+    score_gap = count - below
     middle = jnp.clip(y, left, right)
     one = 1 if fair else 0
     before = jnp.where(middle == left, 0, middle - left) * (below * (below - one))
-    after = jnp.where(middle == right, 0, right - middle) * (above * (above - one))
+    after = jnp.where(middle == right, 0, right - middle) * (score_gap * (score_gap - one))
     inside = jnp.sum((before + after) / float(count * (count - one)), axis, keepdims=True)
     first, last = lax.slice_in_dim(x, 0, 1, axis=axis), lax.slice_in_dim(x, count - 1, count, axis=axis)
     return inside + jnp.maximum(first - y, 0) + jnp.maximum(y - last, 0)

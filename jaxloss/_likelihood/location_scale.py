@@ -22,16 +22,12 @@ from .._contract.types import (
     Reduction,
 )
 from .._numerics.derivatives import absolute, at_least, quotient, with_partials
-from .._numerics.softmax import below, peak
-from .._numerics.special import (
-    cauchy,
-    log1p_deficit,
-    stirling_error,
-)
+from .._numerics.softmax import row_max, shifted
+from .._numerics.special import cauchy, log1p_deficit, stirling_error
 
 
 _LOG_2 = 0.6931471805599453
-_HALF_LOG_2_PI = 0.9189385332046728
+HALF_LOG_2_PI = 0.9189385332046728
 
 
 @jit
@@ -88,7 +84,7 @@ def gaussian_nll_loss(
     variance = at_least(variance, eps)
     losses = _gaussian_nll(predictions - labels, variance)
     if full:
-        losses = losses + _HALF_LOG_2_PI
+        losses = losses + HALF_LOG_2_PI
     if beta is not None:
         losses = losses * lax.stop_gradient(variance) ** beta
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -189,7 +185,7 @@ def student_t_nll_loss(
     tail = (1 + rare) * cauchy(quotient(predictions - labels, scale), df)
     losses = jnp.log(scale) + tail + 0.5 * log1p_deficit(rare) + stirling_error(2 / df) - stirling_error(2 / (df + 1))
     if full:
-        losses = losses + _HALF_LOG_2_PI
+        losses = losses + HALF_LOG_2_PI
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -238,13 +234,13 @@ def gaussian_mixture_nll_loss(
     logits, labels, axis = inputs.members(mask, axis=-1, logits=logits, labels=labels)
     if logits.shape[axis] == 0:
         raise ValueError(message(f"logits must have at least one component, got shape {logits.shape}"))
-    exists = None if mask is None else inputs.live_rows(mask, logits, (axis,))
+    exists = None if mask is None else inputs.row_mask(mask, logits, (axis,))
     means = inputs.parameter("means", means, "(-inf, inf)", exists, logits, "logits")
     scales = inputs.parameter("scales", scales, "(0, inf)", exists, logits, "logits")
-    logits = below(logits, peak(logits, jnp.zeros(()), axis))
+    logits = shifted(logits, row_max(logits, axis))
     losses = _mixture_nll(logits, means - labels, jnp.broadcast_to(scales, logits.shape))
     if full:
-        losses = losses + _HALF_LOG_2_PI
+        losses = losses + HALF_LOG_2_PI
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -263,12 +259,12 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     """A component without a share comes first, so that 0 meets no infinite slope."""
     logits, errors, scales = primals
     d_logits, d_errors, d_scales = tangents
-    shares = jax.nn.softmax(_weighed(logits, errors, scales), -1)
+    split_by_sign = jax.nn.softmax(_weighed(logits, errors, scales), -1)
     largest = jnp.finfo(errors.dtype).max
     z = jnp.clip(quotient(errors, scales), -largest, largest)
-    pull = quotient(shares * z, scales)
-    widen = quotient(shares, scales) - pull * z
-    slopes = (jax.nn.softmax(logits, -1) - shares) * d_logits + pull * d_errors + widen * d_scales
+    pull = quotient(split_by_sign * z, scales)
+    widen = quotient(split_by_sign, scales) - pull * z
+    slopes = (jax.nn.softmax(logits, -1) - split_by_sign) * d_logits + pull * d_errors + widen * d_scales
     return _mixture_nll(*primals), jnp.sum(slopes, -1)
 
 

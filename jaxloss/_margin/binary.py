@@ -50,8 +50,8 @@ def hinge_loss(
       Array([0.  , 0.75, 4.  ], dtype=float32)
     """
     (scores,) = inputs.elementwise(mask, scores=scores)
-    signs, doubt = inputs.signs(mask, labels, scores.shape, scores.dtype, "scores")
-    losses = _hinge(scores, signs + doubt)
+    signs, poison = inputs.signs(mask, labels, scores.shape, scores.dtype, "scores")
+    losses = _hinge(scores, signs + poison)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -90,8 +90,8 @@ def squared_hinge_loss(
       Array([ 0.  ,  0.25, 16.  ], dtype=float32)
     """
     (scores,) = inputs.elementwise(mask, scores=scores)
-    signs, doubt = inputs.signs(mask, labels, scores.shape, scores.dtype, "scores")
-    losses = _squared_hinge(scores, signs + doubt)
+    signs, poison = inputs.signs(mask, labels, scores.shape, scores.dtype, "scores")
+    losses = _squared_hinge(scores, signs + poison)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -131,8 +131,8 @@ def soft_margin_loss(
       Array([6.9314718e-01, 2.0611537e-09, 2.0000000e+02], dtype=float32)
     """
     (scores,) = inputs.elementwise(mask, scores=scores)
-    signs, doubt = inputs.signs(mask, labels, scores.shape, scores.dtype, "scores")
-    losses = _soft_margin(scores, signs + doubt)
+    signs, poison = inputs.signs(mask, labels, scores.shape, scores.dtype, "scores")
+    losses = _soft_margin(scores, signs + poison)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -170,8 +170,8 @@ def perceptron_loss(
       Array([0. , 0.5, 3. ], dtype=float32)
     """
     (scores,) = inputs.elementwise(mask, scores=scores)
-    signs, doubt = inputs.signs(mask, labels, scores.shape, scores.dtype, "scores")
-    losses = _perceptron(scores, signs + doubt)
+    signs, poison = inputs.signs(mask, labels, scores.shape, scores.dtype, "scores")
+    losses = _perceptron(scores, signs + poison)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

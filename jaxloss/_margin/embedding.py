@@ -58,8 +58,8 @@ def hinge_embedding_loss(
       Array([0.25, 0.75, 0.  ], dtype=float32)
     """
     (distances,) = inputs.elementwise(mask, distances=distances)
-    signs, doubt = inputs.signs(mask, labels, distances.shape, distances.dtype, "distances")
-    distances = distances * (1 + doubt)
+    signs, poison = inputs.signs(mask, labels, distances.shape, distances.dtype, "distances")
+    distances = distances * (1 + poison)
     losses = jnp.where(signs > 0, distances, positive(margin - distances))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -111,8 +111,8 @@ def cosine_embedding_loss(
     (a, b), axes = inputs.vectors(mask, axis=axis, embeddings_a=embeddings_a, embeddings_b=embeddings_b)
     distances = jnp.squeeze(norm.one_minus_cosine(a, b, axes), axes)
     of = f"embeddings_a without axis {axis}"
-    signs, doubt = inputs.signs(mask, labels, distances.shape, distances.dtype, of)
-    distances = distances * (1 + doubt)
+    signs, poison = inputs.signs(mask, labels, distances.shape, distances.dtype, of)
+    distances = distances * (1 + poison)
     losses = jnp.where(signs > 0, distances, positive((1 - margin) - distances))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -157,8 +157,8 @@ def margin_ranking_loss(
       Array([0. , 2.5], dtype=float32)
     """
     a, b = inputs.elementwise(mask, scores_a=scores_a, scores_b=scores_b)
-    signs, doubt = inputs.signs(mask, labels, a.shape, a.dtype, "scores_a")
-    losses = positive(margin - (signs + doubt) * difference(a, b))
+    signs, poison = inputs.signs(mask, labels, a.shape, a.dtype, "scores_a")
+    losses = positive(margin - (signs + poison) * difference(a, b))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -279,7 +279,7 @@ def triplet_margin_with_distance_loss(
     distance = distance or _euclidean
     axes = _feature_axes(distance, triplet[0])
     if mask is not None:
-        exists = inputs.live_rows(mask, triplet[0], axes)
+        exists = inputs.row_mask(mask, triplet[0], axes)
         triplet = [jnp.where(exists, x, _filler(x, place)) for place, x in enumerate(triplet, start=1)]
     losses = _triplet_hinge(*triplet, distance=distance, margin=margin, swap=swap)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -301,7 +301,7 @@ def _triplet_hinge(
 
 
 def _euclidean(a: Array, b: Array) -> Array:
-    return jnp.squeeze(norm.norm(a - b, (a.ndim - 1,)), -1)
+    return jnp.squeeze(norm.euclidean(a - b, (a.ndim - 1,)), -1)
 
 
 def _feature_axes(distance: Callable[[Array, Array], Array], x: Array) -> tuple[int, ...]:

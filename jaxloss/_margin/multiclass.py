@@ -8,13 +8,12 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from .._classification.cross_entropy import weigh_classes
-from .._contract import inputs
+from .._contract import classes
 from .._contract.checks import message, nan_with_any
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Reduction
-from .._numerics.derivatives import positive
+from .._numerics.derivatives import positive, score_gap
 
 
 @jit_over_classes
@@ -55,8 +54,8 @@ def multiclass_hinge_loss(
       >>> jaxloss.multiclass_hinge_loss(scores, jnp.array([0, 2]), reduction="none")
       Array([0. , 1.5], dtype=float32)
     """
-    scores, labels, doubt, axis, mask, _ = inputs.classes(mask, labels, scores=scores, axis=axis, only_integers=True)
-    losses = positive(1 + _largest_lead(scores, labels, doubt, axis))
+    scores, labels, poison, axis, mask, _ = classes.labelled(mask, labels, scores=scores, axis=axis, only_integers=True)
+    losses = positive(1 + _largest_lead(scores, labels, poison, axis))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -106,10 +105,10 @@ def multi_margin_loss(
     """
     if p not in (1, 2):
         raise ValueError(message(f"p must be 1 or 2, got {p!r}"))
-    scores, labels, doubt, axis, mask, _ = inputs.classes(mask, labels, scores=scores, axis=axis, only_integers=True)
-    terms = positive(margin + _lead(scores, labels, doubt, axis))
+    scores, labels, poison, axis, mask, _ = classes.labelled(mask, labels, scores=scores, axis=axis, only_integers=True)
+    terms = positive(margin + _lead(scores, labels, poison, axis))
     losses = jnp.mean(terms if p == 1 else jnp.square(terms), axis)
-    weights = weigh_classes(weights, class_weights, labels, mask, axis, scores)
+    weights = classes.weigh(weights, class_weights, labels, mask, axis, scores)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -150,35 +149,30 @@ def multiclass_perceptron_loss(
       >>> jaxloss.multiclass_perceptron_loss(scores, jnp.array([0, 2]), reduction="none")
       Array([0. , 0.5], dtype=float32)
     """
-    scores, labels, doubt, axis, mask, _ = inputs.classes(mask, labels, scores=scores, axis=axis, only_integers=True)
-    losses = positive(_largest_lead(scores, labels, doubt, axis))
+    scores, labels, poison, axis, mask, _ = classes.labelled(mask, labels, scores=scores, axis=axis, only_integers=True)
+    losses = positive(_largest_lead(scores, labels, poison, axis))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def above(a: Array, b: Array) -> Array:
-    """``a - b``: 0 for equal infinities, infinite where `b` is ruled out."""
-    return jnp.where(b == -jnp.inf, jnp.inf, jnp.where(a == b, 0, a - b))
+def _largest_lead(scores: Array, labels: Array, poison: Array, axis: int) -> Array:
+    poison = poison + nan_with_any(scores, axis)
+    return jnp.max(_lead(scores, labels, poison, axis), axis) + jnp.squeeze(poison, axis)
 
 
-def _largest_lead(scores: Array, labels: Array, doubt: Array, axis: int) -> Array:
-    doubt = doubt + nan_with_any(scores, axis)
-    return jnp.max(_lead(scores, labels, doubt, axis), axis) + jnp.squeeze(doubt, axis)
-
-
-def _lead(scores: Array, labels: Array, doubt: Array, axis: int) -> Array:
+def _lead(scores: Array, labels: Array, poison: Array, axis: int) -> Array:
     """How far each class lies above the label; the label itself infinitely far below."""
-    return _above_label(scores * (1 + doubt), labels, axis) + doubt
+    return _above_label(scores * (1 + poison), labels, axis) + poison
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _above_label(scores: Array, labels: Array, axis: int) -> Array:
-    own = inputs.at(scores, labels, axis)
-    return jnp.where(inputs.is_label(scores, labels, axis), -jnp.inf, above(scores, own))
+    own = classes.at_label(scores, labels, axis)
+    return jnp.where(classes.is_label(scores, labels, axis), -jnp.inf, score_gap(scores, own))
 
 
 @_above_label.defjvp
 def _(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (scores, labels), (d_scores, _) = primals, tangents
-    is_label = inputs.is_label(scores, labels, axis)
+    is_label = classes.is_label(scores, labels, axis)
     own = jnp.sum(jnp.where(is_label, d_scores, 0), axis, keepdims=True)
     return _above_label(scores, labels, axis), jnp.where(is_label, 0, d_scores - own)

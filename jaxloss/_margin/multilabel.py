@@ -5,14 +5,14 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from .._classification.cross_entropy import binary_nll, each_class
-from .._contract import inputs
+from .._contract import classes, inputs
 from .._contract.checks import array, message, nan_unless, places, real, report, within
 from .._contract.jit import jit, jit_over_classes
-from .._contract.reduction import live, reduce
+from .._contract.reduction import reduce
+from .._contract.shapes import along, bool_mask, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
-from .._numerics.derivatives import above_zero, positive, times
-from .multiclass import above
+from .._numerics.derivatives import above_zero, positive, score_gap, times
+from .._numerics.logistic import binary_nll
 
 
 @jit_over_classes
@@ -56,8 +56,8 @@ def multilabel_margin_loss(
       >>> jaxloss.multilabel_margin_loss(scores, jnp.array([[True, False, False, True]]))
       Array(0.85, dtype=float32)
     """
-    scores, copies, doubt = _targets(mask, scores, labels, axis)
-    losses = _pairwise_hinge(scores, copies, doubt)
+    scores, copies, poison = _targets(mask, scores, labels, axis)
+    losses = _pairwise_hinge(scores, copies, poison)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -101,59 +101,59 @@ def multilabel_soft_margin_loss(
       >>> jaxloss.multilabel_soft_margin_loss(scores, labels, reduction="none")
       Array([0.3708672, 0.4100376], dtype=float32)
     """
-    axis = inputs.class_axis(axis, "scores", inputs.floating("scores", scores))
+    axis = classes.axis_of(axis, "scores", inputs.floating("scores", scores))
     (scores, labels), _ = inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
     fits = within(labels, "[0, 1]")
     report("labels", labels, fits, "lie in [0, 1]")
     labels = labels + nan_unless(jnp.all(fits, axis, keepdims=True), labels.dtype)
     terms = binary_nll(scores, labels, jnp.ones((), scores.dtype))
     if class_weights is not None:
-        by_class = each_class(class_weights, scores.shape[axis]).astype(terms.dtype)
-        terms = times(inputs.along(by_class, terms.ndim, axis), terms)
+        by_class = classes.weight_each(class_weights, scores.shape[axis]).astype(terms.dtype)
+        terms = times(along(by_class, terms.ndim, axis), terms)
     losses = jnp.mean(terms, axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis: int) -> tuple[Array, Array, Array]:
     """Scores, how often each class is a target, and 0 for each row, NaN where a label is no class; classes last."""
-    axis = inputs.class_axis(axis, "scores", inputs.floating("scores", scores))
+    axis = classes.axis_of(axis, "scores", inputs.floating("scores", scores))
     labels = array("labels", labels)
     if real(labels):
         hint = "the indices of the targets, ended by -1, or bool"
         raise TypeError(message(f"labels must be integers, {hint}, got {labels.dtype}"))
     (scores, listed), _ = inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
-    scores, listed = (jnp.moveaxis(inputs.whole(x, axis), axis, -1) for x in (scores, listed))
+    scores, listed = (jnp.moveaxis(unsharded(x, axis), axis, -1) for x in (scores, listed))
     if labels.dtype == jnp.bool_:
         return scores, listed, jnp.zeros_like(scores[..., :1])
     count = scores.shape[-1]
     fits = (listed >= -1) & (listed < count)
-    exists = True if mask is None else jnp.expand_dims(live(mask, scores.shape[:-1]), -1)
+    exists = True if mask is None else jnp.expand_dims(bool_mask(mask, scores.shape[:-1]), -1)
     report(
         "labels", labels, jnp.moveaxis(fits | ~jnp.broadcast_to(exists, fits.shape), -1, axis), f"lie in [-1, {count})"
     )
     index = listed.astype(jnp.int32)
     target = jnp.cumsum(index == -1, -1, dtype=jnp.int32) == 0
-    classes = places(index, index.ndim - 1)
-    hits = (index[..., :, None] == classes[..., None, :]) & target[..., :, None]
+    place = places(index, index.ndim - 1)
+    hits = (index[..., :, None] == place[..., None, :]) & target[..., :, None]
     return scores, jnp.sum(hits, -2, dtype=scores.dtype), nan_unless(jnp.all(fits, -1, keepdims=True), scores.dtype)
 
 
 @jax.custom_jvp
-def _pairwise_hinge(scores: Array, copies: Array, doubt: Array) -> Array:
+def _pairwise_hinge(scores: Array, copies: Array, poison: Array) -> Array:
     pairs, excess = _pairs(scores, copies)
-    return jnp.sum(jnp.where(pairs > 0, pairs * positive(excess), 0), (-2, -1)) / scores.shape[-1] + jnp.sum(doubt, -1)
+    return jnp.sum(jnp.where(pairs > 0, pairs * positive(excess), 0), (-2, -1)) / scores.shape[-1] + jnp.sum(poison, -1)
 
 
 @_pairwise_hinge.defjvp
 def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    scores, copies, doubt = primals
+    scores, copies, poison = primals
     pairs, excess = _pairs(scores, copies)
     pull = jnp.where(pairs > 0, pairs * above_zero(excess), 0)
-    slope = (jnp.sum(pull, -2) - jnp.sum(pull, -1)) / scores.shape[-1] + doubt
-    return _pairwise_hinge(scores, copies, doubt), jnp.sum(slope * tangents[0], -1)
+    slope = (jnp.sum(pull, -2) - jnp.sum(pull, -1)) / scores.shape[-1] + poison
+    return _pairwise_hinge(scores, copies, poison), jnp.sum(slope * tangents[0], -1)
 
 
 def _pairs(scores: Array, copies: Array) -> tuple[Array, Array]:
     """For each target and each class how often the two make a pair, and by how much that falls short of its margin."""
     pairs = copies[..., :, None] * (copies == 0).astype(copies.dtype)[..., None, :]
-    return pairs, 1 + above(scores[..., None, :], scores[..., :, None])
+    return pairs, 1 + score_gap(scores[..., None, :], scores[..., :, None])

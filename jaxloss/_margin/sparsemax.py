@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._contract import inputs
+from .._contract import classes
 from .._contract.checks import nan_with_any
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
-from .._numerics.softmax import below, peak
+from .._numerics.softmax import row_max, shifted
 
 
 @jit_over_classes
@@ -67,10 +67,10 @@ def sparsemax_loss(
       >>> jaxloss.sparsemax_loss(scores, jnp.array([0, 1, 0]), reduction="none")
       Array([0.  , 2.  , 0.25], dtype=float32)
     """
-    scores, labels, doubt, axis, mask, _ = inputs.classes(
+    scores, labels, poison, axis, mask, _ = classes.labelled(
         mask, labels, scores=scores, axis=axis, class_mask=class_mask, only_integers=True
     )
-    losses = _fenchel_young(scores, labels, doubt, axis, 1)
+    losses = _fenchel_young(scores, labels, poison, axis, 1)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -118,21 +118,21 @@ def entmax15_loss(
       >>> jaxloss.entmax15_loss(scores, jnp.array([0, 1, 0]), reduction="none")
       Array([0.        , 2.        , 0.39052427], dtype=float32)
     """
-    scores, labels, doubt, axis, mask, _ = inputs.classes(
+    scores, labels, poison, axis, mask, _ = classes.labelled(
         mask, labels, scores=scores, axis=axis, class_mask=class_mask, only_integers=True
     )
-    losses = _fenchel_young(scores, labels, doubt, axis, 2)
+    losses = _fenchel_young(scores, labels, poison, axis, 2)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def _fenchel_young(scores: Array, labels: Array, doubt: Array, axis: int, power: int) -> Array:
-    top = peak(scores, doubt + nan_with_any(scores, axis), axis)
+def _fenchel_young(scores: Array, labels: Array, poison: Array, axis: int, power: int) -> Array:
+    top = row_max(scores, axis, poison + nan_with_any(scores, axis))
     threshold = _threshold(scores, top, axis, power)
     return jnp.squeeze(_regret(scores, top, threshold, labels, axis, power), axis)
 
 
 def _heights(scores: Array, top: Array, power: int) -> Array:
-    return 1 + below(scores, top) / power
+    return 1 + shifted(scores, top) / power
 
 
 def _threshold(scores: Array, top: Array, axis: int, power: int) -> Array:
@@ -181,9 +181,9 @@ def _threshold(scores: Array, top: Array, axis: int, power: int) -> Array:
 def _regret(scores: Array, top: Array, threshold: Array, labels: Array, axis: int, power: int) -> Array:
     """The loss, from what the label lacks (the power-th root of its probability, from 1) and what the others have."""
     x = _heights(scores, top, power)
-    roots = jnp.where(inputs.is_label(x, labels, axis), 0, jnp.maximum(x - threshold, 0))
+    roots = jnp.where(classes.is_label(x, labels, axis), 0, jnp.maximum(x - threshold, 0))
     others = jnp.sum(roots ** (power + 1), axis, keepdims=True)
-    short = threshold - below(inputs.at(scores, labels, axis), top) / power
+    short = threshold - shifted(classes.at_label(scores, labels, axis), top) / power
     lack = jnp.minimum(short, 1)
     own = jnp.square(lack) if power == 1 else jnp.square(lack) * (3 - lack)
     return power / (power + 1) * (others + own) + power * jnp.maximum(short - 1, 0)
@@ -194,9 +194,9 @@ def _(axis: int, power: int, primals: tuple[Array, ...], tangents: tuple[Any, ..
     """Minus the label, plus the distribution."""
     scores, top, threshold, labels = primals
     x = _heights(scores, top, power)
-    short = threshold - below(scores, top) / power
+    short = threshold - shifted(scores, top) / power
     lack = jnp.where(short < 1, short, 1)
     probs = jnp.where(x > threshold, x - threshold, 0) ** power
-    slope = jnp.where(inputs.is_label(x, labels, axis), -(lack if power == 1 else lack * (2 - lack)), probs)
+    slope = jnp.where(classes.is_label(x, labels, axis), -(lack if power == 1 else lack * (2 - lack)), probs)
     slope = slope + 0 * top  # NaN for all where the label doesn't fit
     return _regret(*primals, axis, power), jnp.sum(slope * tangents[0], axis, keepdims=True)

@@ -21,7 +21,7 @@ def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Ar
 
     An argument that is held constant adds nothing, not 0 times a partial that may be infinite.
     """
-    return lambda f: differentiable(lambda *primals: _whole(f(*primals)), partials)
+    return lambda f: differentiable(lambda *primals: _unfused(f(*primals)), partials)
 
 
 def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array], ...]) -> Callable[..., Array]:
@@ -50,17 +50,17 @@ def derivative(f: Callable[..., Array], place: int) -> Callable[..., Array]:
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def known(f: Callable[..., Any], value: Any, *primals: Any) -> Any:
+def precomputed(f: Callable[..., Any], value: Any, *primals: Any) -> Any:
     """``f(*primals)``, whose value is known already: for rules, whose second derivatives are then those of the rule."""
     return value
 
 
-@known.defjvp
+@precomputed.defjvp
 def _(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     return jax.jvp(f, primals[1:], tangents[1:])
 
 
-def _whole(x: Array) -> Array:
+def _unfused(x: Array) -> Array:
     """`x`, kept out of a reduction that follows: XLA's for CPUs runs long chains that it takes in many times slower."""
     info = jnp.finfo(x.dtype)
     return lax.reduce_precision(x, info.nexp, info.nmant)
@@ -115,3 +115,8 @@ def times(factor: ArrayLike, value: Array) -> Array:
 
 def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
     return jnp.where(jnp.isinf(value) & (factor == 0), 0, value)
+
+
+def score_gap(a: Array, b: Array) -> Array:
+    """``a - b``: 0 for equal infinities, infinite where `b` is ruled out."""
+    return jnp.where(b == -jnp.inf, jnp.inf, jnp.where(a == b, 0, a - b))

@@ -13,7 +13,7 @@ import functools
 import jax.numpy as jnp
 
 from .._contract.types import Array
-from .derivatives import differentiable, times, with_partials
+from .derivatives import differentiable, quotient, times, with_partials
 
 
 def horner(x: Array, *coefficients: float) -> Array:
@@ -77,3 +77,14 @@ def log_cosh(x: Array) -> Array:
 def power(x: Array, y: Array) -> Array:
     """``x ** y`` for `x` of at least 0, as accurate as rounding ``y * log(x)`` leaves it."""
     return x**y if x.dtype == jnp.float64 else jnp.exp(times(y, jnp.log(x)))
+
+
+def _smooth_sign(error: Array, beta: Array) -> Array:
+    return jnp.where(jnp.abs(error) < beta, quotient(error, jnp.where(beta == 0, 1, beta)), jnp.sign(error) + 0 * beta)
+
+
+@with_partials(_smooth_sign, lambda error, beta: -0.5 * jnp.square(_smooth_sign(error, beta)))
+def smooth_l1(error: Array, beta: Array) -> Array:
+    distance = jnp.abs(error)
+    quadratic = jnp.minimum(distance, beta)
+    return distance - quadratic + 0.5 * quadratic * jnp.abs(_smooth_sign(error, beta))

@@ -20,27 +20,24 @@ from .._contract.types import Array
 from .derivatives import absolute
 
 
-Axes = tuple[int, ...]
-
-
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def norm(x: Array, axes: Axes) -> Array:
+def euclidean(x: Array, axes: tuple[int, ...]) -> Array:
     """The Euclidean norm, with the axes kept at size 1. Its derivative at 0 is 0."""
     top, scale, squares = _parts(x, axes)
     root = jnp.where(squares == 0, 0, jnp.sqrt(jnp.where(squares == 0, 1, squares)))
     return jnp.where(jnp.isinf(top), jnp.inf, root * scale)
 
 
-@norm.defjvp
-def _(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+@euclidean.defjvp
+def _(axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
-    return norm(x, axes), jnp.sum(0.5 * (x * (2 * _reciprocal(x, axes))) * d_x, axes, keepdims=True)
+    return euclidean(x, axes), jnp.sum(0.5 * (x * (2 * _reciprocal(x, axes))) * d_x, axes, keepdims=True)
 
 
-def p_norm(x: Array, p: float, axes: Axes) -> Array:
+def p_norm(x: Array, p: float, axes: tuple[int, ...]) -> Array:
     """The p-norm for `p` of at least 1, with the axes kept at size 1. Its derivative at 0 is 0."""
     if p == 2:
-        return norm(x, axes)
+        return euclidean(x, axes)
     if p == 1:
         return jnp.sum(absolute(x), axes, keepdims=True)
     if math.isinf(p):
@@ -49,14 +46,14 @@ def p_norm(x: Array, p: float, axes: Axes) -> Array:
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
-def _root_of_powers(x: Array, p: float, axes: Axes) -> Array:
+def _root_of_powers(x: Array, p: float, axes: tuple[int, ...]) -> Array:
     top, scale = _scale(x, axes)
     total = jnp.sum(_over(scale, jnp.abs(x)) ** p, axes, keepdims=True)
     return jnp.where(jnp.isinf(top), jnp.inf, total ** (1 / p) * scale)
 
 
 @_root_of_powers.defjvp
-def _(p: float, axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+def _(p: float, axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
     _, scale = _scale(x, axes)
     size = _over(scale, absolute(x))
@@ -67,7 +64,7 @@ def _(p: float, axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...])
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def one_minus_cosine(a: Array, b: Array, axes: Axes) -> Array:
+def one_minus_cosine(a: Array, b: Array, axes: tuple[int, ...]) -> Array:
     """``1 - cos``, with the axes kept at size 1: from the difference of the unit vectors, which keeps small angles.
 
     1 with derivative 0 where a vector is 0.
@@ -77,7 +74,7 @@ def one_minus_cosine(a: Array, b: Array, axes: Axes) -> Array:
     return jnp.where((one == 0) | (other == 0), 1 + 0 * distance, distance)  # NaN if the other one is
 
 
-def _cosine_rule(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+def _cosine_rule(axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     a, b = primals
     distance = one_minus_cosine(a, b, axes)
     change = jnp.zeros_like(distance)
@@ -92,21 +89,21 @@ def _cosine_rule(axes: Axes, primals: tuple[Any, ...], tangents: tuple[Any, ...]
 one_minus_cosine.defjvp(_cosine_rule, symbolic_zeros=True)
 
 
-def _reciprocal(x: Array, axes: Axes) -> Array:
+def _reciprocal(x: Array, axes: tuple[int, ...]) -> Array:
     """1 over the norm; 0 for 0 and for what is too short to tell, NaN for a vector without a direction."""
     top, scale, squares = _parts(x, axes)
     zero = (top < jnp.finfo(x.dtype).tiny) & ~jnp.isnan(squares)  # XLA may lose a NaN in the maximum
-    known = ~zero & (squares < jnp.inf)
-    return jnp.where(known, lax.rsqrt(jnp.where(known, squares, 1)) / scale, jnp.where(zero, 0, jnp.nan))
+    precomputed = ~zero & (squares < jnp.inf)
+    return jnp.where(precomputed, lax.rsqrt(jnp.where(precomputed, squares, 1)) / scale, jnp.where(zero, 0, jnp.nan))
 
 
-def _parts(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
+def _parts(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """The largest entry, a number of its size whose reciprocal is one too, and the sum of squares over that."""
     top, scale = _scale(x, axes)
     return top, scale, jnp.sum(jnp.square(_over(scale, x)), axes, keepdims=True)
 
 
-def _scale(x: Array, axes: Axes) -> tuple[Array, Array]:
+def _scale(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     info = jnp.finfo(x.dtype)
     top = lax.stop_gradient(jnp.max(jnp.abs(x), axes, keepdims=True, initial=0))
     scale = jnp.where(top < info.tiny, 1, jnp.clip(top, info.tiny / info.eps, info.max / 4))

@@ -10,7 +10,7 @@ from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, EachPositive, Reduction
 from .._numerics.derivatives import absolute, quotient, with_partials
-from .._numerics.elementary import log_cosh
+from .._numerics.elementary import log_cosh, smooth_l1
 
 
 @jit
@@ -272,17 +272,6 @@ def _huber(error: Array, delta: Array) -> Array:
     distance = jnp.abs(error)
     quadratic = jnp.minimum(distance, delta)
     return 0.5 * jnp.square(quadratic) + delta * (distance - quadratic)
-
-
-def _smooth_sign(error: Array, beta: Array) -> Array:
-    return jnp.where(jnp.abs(error) < beta, quotient(error, jnp.where(beta == 0, 1, beta)), jnp.sign(error) + 0 * beta)
-
-
-@with_partials(_smooth_sign, lambda error, beta: -0.5 * jnp.square(_smooth_sign(error, beta)))
-def smooth_l1(error: Array, beta: Array) -> Array:
-    distance = jnp.abs(error)
-    quadratic = jnp.minimum(distance, beta)
-    return distance - quadratic + 0.5 * quadratic * jnp.abs(_smooth_sign(error, beta))
 
 
 def _slant(error: Array, scale: Array) -> tuple[Array, Array, Array]:

@@ -9,7 +9,7 @@ from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, EachProportion, Reduction
 from .._numerics.derivatives import times, with_partials
-from .error import smooth_l1
+from .._numerics.elementary import smooth_l1
 
 
 @jit

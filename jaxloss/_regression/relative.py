@@ -191,7 +191,7 @@ def relative_l2_loss(
       Array([0.1, 0.1], dtype=float32)
     """
     (predictions, labels), axes = inputs.vectors(mask, axis=axis, harmless=1.0, predictions=predictions, labels=labels)
-    size = norm.norm(labels, axes)
+    size = norm.euclidean(labels, axes)
     if epsilon is None:
         fits = size > 0
         report(
@@ -200,7 +200,7 @@ def relative_l2_loss(
         size = size + nan_unless(fits, size.dtype)
     else:
         size = jnp.maximum(size, epsilon)
-    losses = jnp.squeeze(quotient(norm.norm(predictions - labels, axes), size), axes)
+    losses = jnp.squeeze(quotient(norm.euclidean(predictions - labels, axes), size), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

@@ -1,0 +1,78 @@
+"""Shapes and axes: what fits what, and what to say where it doesn't."""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec as P
+
+from .checks import array, message
+from .types import Array, ArrayLike, Axes
+
+
+def broadcastable(name: str, x: ArrayLike, shape: tuple[int, ...], of: str = "the per-element losses") -> Array:
+    """`x` if it is a scalar or matches `shape` axis by axis; nothing else broadcasts."""
+    x = array(name, x)
+    if x.shape == () or (x.ndim == len(shape) and all(own in (1, size) for own, size in zip(x.shape, shape))):
+        return x
+    raise ValueError(
+        message(
+            f"{name} must be a scalar or match {of}, of shape {shape}, axis by axis (each dimension equal or 1), "
+            f"got shape {x.shape}{reshape_hint(x.shape, shape)}"
+        )
+    )
+
+
+def bool_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Which elements exist, as bools."""
+    return broadcastable("mask", mask, shape).astype(jnp.bool_)
+
+
+def reshape_hint(got: tuple[int, ...], wanted: tuple[int, ...], *, whole: bool = False) -> str:
+    """The reshapes that would make `got` fit `wanted` axis by axis, or fill it whole, as the end of an error."""
+    kept = tuple(size for size in got if size != 1)
+    fits = []
+    for places in itertools.combinations(range(len(wanted)), len(kept)):
+        shape = [1] * len(wanted)
+        for place, size in zip(places, kept):
+            shape[place] = size
+        if all(own == size or (own == 1 and not whole) for own, size in zip(shape, wanted)):
+            fits.append(str(tuple(shape)))
+    return f"; reshape it to {' or '.join(dict.fromkeys(fits))}" if fits else ""
+
+
+def one_axis(axis: Axes, name: str, x: Array, hint: str) -> int:
+    if isinstance(axis, tuple):
+        raise TypeError(message(f"axis must be one integer, got {axis!r}; {hint}"))
+    return axes_of(axis, name, x)[0]
+
+
+def axes_of(axis: Axes, name: str, x: Array) -> tuple[int, ...]:
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for one in axes:
+        if isinstance(one, bool) or not isinstance(one, (int, np.integer)):
+            raise TypeError(message(f"axis must be an integer or a tuple of them, got {axis!r}"))
+        if not -x.ndim <= one < x.ndim:
+            raise ValueError(message(f"axis must be an axis of {name}, of shape {x.shape}, got {one}"))
+    places = tuple(int(one) % x.ndim for one in axes)
+    if len({*places}) != len(places) or not places:
+        raise ValueError(message(f"axis must name at least one axis, and each only once, got {axis!r}"))
+    return places
+
+
+def along(x: Array, ndim: int, axis: int) -> Array:
+    """A vector as the one axis of `ndim` that isn't 1."""
+    return jnp.expand_dims(x, [other for other in range(ndim) if other != axis])
+
+
+def unsharded(x: Array, axis: int) -> Array:
+    """`x` with this axis in one place: explicit sharding neither sorts nor adds up along one that is sharded."""
+    sharding = jax.typeof(x).sharding
+    spec = [*sharding.spec]
+    if spec[axis] is None:
+        return x
+    spec[axis] = None
+    return jax.sharding.reshard(x, NamedSharding(sharding.mesh, P(*spec)))
