@@ -11,7 +11,7 @@ NEWEST_PYTHON := $(shell for minor in 13 12; do \
       "$$python" -m pip --version >/dev/null 2>&1 && echo "$$python" && exit; \
     done; done)
 
-.PHONY: demo test test-all test-oldest test-newest mutants package fuzz lint format docs notebooks bench bench-all clean
+.PHONY: demo test test-all test-oldest test-newest update mutants package fuzz lint format docs notebooks bench bench-all clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python notebooks/run.py notebooks/quickstart.ipynb
@@ -35,6 +35,10 @@ test-newest: newest-test
 newest-%:
 	$(if $(NEWEST_PYTHON),$(MAKE) $* VENV=.venv-newest PYTHON="$(NEWEST_PYTHON)",\
 	  @echo "No Python 3.12 or 3.13 here: only the JAX that $(PYTHON) gets is tested.")
+
+# Writes what follows from the functions, their export lines and their rows; a test says when it has to.
+update: $(VENV)/ready
+	$(RUN) docs.update
 
 # Faults put into the package, one at a time, which the tests must see: the table of docs/matrix.md.
 mutants: $(VENV)/ready

@@ -19,7 +19,7 @@ from sphinx.addnodes import pending_xref
 
 ROOT = Path(__file__).parents[1]
 API = ROOT / "docs/api"
-sys.path.insert(0, str(ROOT / "docs"))
+sys.path[:0] = [str(ROOT / "docs"), str(ROOT)]
 matplotlib.use("Agg")
 jax.config.update("jax_disable_most_optimizations", True)  # what runs once is sooner compiled so
 

@@ -1,9 +1,8 @@
-"""Which test runs which loss: ``python docs/matrix.py`` writes it, with ``--print`` shows it.
-
-What stands below the faults is of `tests/mutants.py`."""
+"""Which test runs which loss, for `docs/matrix.md`. What stands below the faults there is of `tests/mutants.py`."""
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +13,12 @@ import jaxloss
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/matrix.md"
 FAULTS = "\n## Faults\n"
-NOT_LOSSES = {"Total", "checked", "class_balanced_weights", "combine", "dynamic_weight_average", "gradnorm_loss"}
-NOT_LOSSES |= {"reduce", "uncertainty_weighting"}
-LOSSES = sorted(name for name in vars(jaxloss) if not name.startswith("_") and name not in {*NOT_LOSSES, "plotting"})
+EXIT = {"weights", "mask", "reduction"}
+LOSSES = sorted(
+    name
+    for name, f in vars(jaxloss).items()
+    if inspect.isfunction(f) and {*inspect.signature(f).parameters} >= EXIT and name != "reduce"
+)
 
 # By column what it stands for, and the tests, all of which a mark takes.
 COLUMNS = {
@@ -118,10 +120,3 @@ def page() -> str:
     lines += [f"| `{name}` | " + " | ".join(cell(name, column) for column in COLUMNS) + " |" for name in LOSSES]
     table = "\n".join(lines)
     return f"{HEAD}\n\n{meaning}\n\n{table}\n" + "".join(PAGE.read_text(encoding="utf-8").partition(FAULTS)[1:])
-
-
-if __name__ == "__main__":
-    if "--print" in sys.argv:
-        print(page(), end="")
-    else:
-        PAGE.write_text(page(), encoding="utf-8")

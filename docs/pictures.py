@@ -1,4 +1,4 @@
-"""What is drawn for every public name, and what its caption says. A test asks that none is missing.
+"""What is drawn for every public name, and what its caption says; a loss without a picture of its own gets a plain one.
 
 The losses take what lies along the axis for their first argument, see `jaxloss.plotting.plot_loss`.
 """
@@ -11,6 +11,8 @@ import jax.numpy as jnp
 
 import jaxloss
 from jaxloss.plotting import plot_landscape, plot_loss
+from tests.cases import Case
+from tests.rows import FIRST
 
 
 def each(loss: Callable[..., Any], **options: Any) -> list[Callable[..., Any]]:
@@ -83,6 +85,18 @@ def mixture(scale: float) -> Callable[..., Any]:
 
 def coral(label: int) -> Callable[..., Any]:
     return lambda predictions, labels: jaxloss.coral_loss(predictions + jnp.array([2.0, 0.0, -2.0]), label)
+
+
+def plain(case: Case) -> tuple[str, Callable[[], Any]]:
+    """A loss over one number of its first argument, the rest as in its row of the tests."""
+    (first, at), *others = case.arguments().items()
+    rest = [jnp.asarray(x) for _, x in others]
+    loss = partial(case.loss, **case.options)
+    over = partial(plot_loss, {case.loss.__name__: loss}, span=(float(at.min()), float(at.max())))
+    return (
+        f"Over one number of ``{first}``, whatever the others are.",
+        partial(over, over=lambda number: (jnp.asarray(at).at[(0,) * at.ndim].set(number), *rest)),
+    )
 
 
 PICTURES: dict[str, tuple[str, Callable[[], Any]]] = {
@@ -265,6 +279,8 @@ PICTURES: dict[str, tuple[str, Callable[[], Any]]] = {
         ),
     ),
 }
+for case in FIRST:
+    PICTURES.setdefault(case.loss.__name__, plain(case))
 
 WITHOUT = {
     "reduce": "has no curve of its own",

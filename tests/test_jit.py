@@ -9,12 +9,18 @@ import pydoc
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jaxloss
+
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_help_shows_the_signature_and_the_docstring():
@@ -36,24 +42,99 @@ def test_type_checkers_see_the_signature(tmp_path):
             x = jnp.zeros(3)
             reveal_type(jaxloss.mse_loss)
             reveal_type(jaxloss.cross_entropy(x, x, label_smoothing=0.1))
+            reveal_type(jaxloss.reduce(x, reduction="total").mean())
+            reveal_type(sum(jaxloss.l1_loss(x, y, reduction="total") for y in [x, x]))
             jaxloss.mse_loss(x, x, None, x, reduction="sum", axis_name=("a", "b"))
             jaxloss.mse_loss(x, x, reduction="average")
             jaxloss.mse_loss(x)
             jaxloss.mse_loss(x, x, delta=1.0)
+            jaxloss.mse_loss(x, x).mean().total
             """
         )
     )
     command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, str(file)]
     found = json.loads(subprocess.run(command, capture_output=True, text=True).stdout)["generalDiagnostics"]
-    messages = {d["range"]["start"]["line"]: d["message"] for d in found}
-    assert messages[5].startswith('Type of "jaxloss.mse_loss" is "(predictions: Array | ')
-    for part in (", labels: Array", ", weights: ", " | None = None, *, reduction: Literal['mean', ", '-> Array"'):
+    messages: dict[int, str] = {}
+    for d in found:
+        messages.setdefault(d["range"]["start"]["line"], d["message"])
+    assert messages[5].startswith('Type of "jaxloss.mse_loss" is "Overload[(predictions: Array | ')
+    for part in (
+        ", labels: Array",
+        ", weights: ",
+        " | None = None, *, reduction: Literal['mean', ",
+        "-> Array, ",
+        "-> Total]",
+    ):
         assert part in messages[5]
-    assert messages[6].endswith('is "Array"')
-    assert "'average'" in messages[8]
-    assert 'missing for parameter "labels"' in messages[9]
-    assert 'No parameter named "delta"' in messages[10]
-    assert len(messages) == 5
+    assert messages[6].endswith('is "Array"') and messages[7].endswith('is "Array"')
+    assert "Total" in messages[8] and "Array" not in messages[8]
+    assert "No overloads" in messages[10] and "No overloads" in messages[11] and "No overloads" in messages[12]
+    assert 'attribute "total"' in messages[13]
+    assert len(messages) == 8
+
+
+@pytest.mark.exhaustive
+def test_mypy_sees_a_total_where_one_is_asked_for(tmp_path):
+    file = tmp_path / "use.py"
+    file.write_text(
+        "import jax\nimport jax.numpy as jnp\nfrom typing import assert_type\nimport jaxloss\nx = jnp.zeros(3)\n"
+        "assert_type(jaxloss.mse_loss(x, x), jax.Array)\n"
+        "assert_type(jaxloss.mse_loss(x, x, reduction='total'), jaxloss.Total)\n"
+        "jaxloss.mse_loss(x, x).mean().total\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--cache-dir",
+        str(tmp_path / "cache"),
+        "--follow-imports=silent",
+        str(file),
+    ]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path).stdout.splitlines()
+    assert len(found) == 2 and '"Array" has no attribute "total"' in found[0], found
+
+
+def test_editors_show_the_docstring(tmp_path):
+    """Through the stub: what pyright's language server says of a name under the cursor."""
+    file = tmp_path / "use.py"
+    file.write_text("import jaxloss\n\njaxloss.cross_entropy\n")
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(ROOT)]}))
+    command = [sys.executable, "-m", "pyright.langserver", "--stdio"]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert server.stdin and server.stdout
+
+    def send(method: str, **message: Any) -> None:
+        body = json.dumps({"jsonrpc": "2.0", "method": method, **message}).encode()
+        server.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        server.stdin.flush()
+
+    def answer(number: int) -> Any:
+        while True:
+            header = b"".join(iter(lambda: server.stdout.readline().strip(), b""))
+            message = json.loads(
+                server.stdout.read(int(header.lower().partition(b"content-length:")[2].split(b"c")[0]))
+            )
+            if message.get("id") == number and "method" not in message:
+                return message["result"]
+
+    folder, page = tmp_path.as_uri(), file.as_uri()
+    try:
+        folders = [{"uri": folder, "name": "use"}]
+        opened = {"uri": page, "languageId": "python", "version": 1, "text": file.read_text()}
+        at = {"textDocument": {"uri": page}, "position": {"line": 2, "character": 12}}
+        parameters = {"processId": None, "rootUri": folder, "workspaceFolders": folders, "capabilities": {}}
+        send("initialize", id=1, params=parameters)
+        answer(1)
+        send("initialized", params={})
+        send("textDocument/didOpen", params={"textDocument": opened})
+        send("textDocument/hover", id=2, params=at)
+        shown = json.dumps(answer(2))
+    finally:
+        server.kill()
+        server.communicate()
+    assert "label_smoothing: " in shown and "Literal['mean', 'sum', 'none']" in shown
+    assert "Cross entropy of the softmax with a class" in shown
 
 
 def test_one_program_for_all_numbers(caplog):

@@ -18,6 +18,7 @@ import pytest
 import jaxloss
 from jaxloss.plotting import plot_landscape, plot_loss
 
+from .rows import FIRST
 from .test_docs import LOSSES, PUBLIC
 
 
@@ -210,3 +211,17 @@ def test_every_public_name_has_a_picture_or_a_reason_why_not():
     pictures, without = site["PICTURES"], site["WITHOUT"]
     assert sorted([*pictures, *without]) == sorted(PUBLIC)
     assert not {*LOSSES} - {*pictures}
+
+
+@pytest.mark.parametrize("name", ["huber_loss", "triplet_margin_loss"])
+def test_a_picture_for_a_loss_that_has_none(name):
+    (case,) = (case for case in FIRST if case.loss.__name__ == name)
+    caption, draw = runpy.run_path(str(DOCS / "pictures.py"))["plain"](case)
+    (values, slopes), first = draw(), next(iter(case.arguments()))
+    assert first in caption and values.get_xlabel() == "number"
+    x, y = values.lines[0].get_data()
+    arguments = case.arguments()
+    for i in (0, 123, 400):
+        arguments[first].flat[0] = x[i]
+        np.testing.assert_allclose(y[i], case.expected(arguments)[0].mean(), rtol=1e-5)
+    np.testing.assert_allclose(np.trapezoid(slopes.lines[0].get_ydata(), x), y[-1] - y[0], rtol=1e-2)

@@ -16,10 +16,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 from jax import lax
-from jaxloss._contract.types import Reduction
 
 import jaxloss
 from jaxloss import Total
+from jaxloss._contract.types import Reduction
 
 from .formulas import log_normalizer, one_hot
 

@@ -1,0 +1,128 @@
+"""Writes what follows from the functions, export lines and rows: `make update`. ``--check`` shows what would change.
+
+The stub that tells type checkers what `reduction` returns, the snapshot of what is public, the README's table, the
+matrix of tests.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jaxloss
+import jaxloss.plotting
+from docs import matrix
+
+
+ROOT = Path(__file__).parents[1]
+PUBLIC = [name for name, value in vars(jaxloss).items() if getattr(value, "__module__", "").startswith("jaxloss.")]
+REDUCED = [name for name in PUBLIC if "reduction" in inspect.signature(getattr(jaxloss, name)).parameters]
+Imports = dict[str, set[str]]
+
+
+def stub() -> str:
+    """What type checkers read: a loss returns an `Array`, and for ``reduction="total"`` a `Total`."""
+    imports: Imports = {"typing": {"Literal", "overload"}, "._contract.types": {"Array"}}
+    text = ""
+    for name in PUBLIC:
+        f = getattr(jaxloss, name)
+        if name in REDUCED:
+            text += overload(f, ["mean", "sum", "none"], "Array", imports) + overload(f, ["total"], "Total", imports)
+        else:
+            imports.setdefault(f.__module__.removeprefix("jaxloss"), set()).add(f"{name} as {name}")
+    lines = "".join(f"from {room} import {', '.join(names)}\n" for room, names in imports.items())
+    text = f'"""Made by `make update`."""\n\n{lines}\n\n__version__: str\n{text}'
+    for command in (["format"], ["check", "--select", "I,F401", "--fix", "--quiet"], ["format"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", "jaxloss/__init__.pyi", "-"]
+        text = subprocess.run(ruff, input=text, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return text
+
+
+def overload(f: Any, reductions: list[str], result: str, imports: Imports) -> str:
+    parameters = []
+    for p in inspect.signature(f).parameters.values():
+        if p.name == "reduction":
+            p = p.replace(annotation=f"Literal{reductions}", default=p.default if p.default in reductions else p.empty)
+        if p.kind is p.KEYWORD_ONLY and "*" not in parameters:
+            parameters.append("*")
+        parameters.append(f"{p.name}: {p.annotation}" + ("" if p.default is p.empty else f" = {p.default!r}"))
+        for node in ast.walk(ast.parse(p.annotation)):
+            if isinstance(node, ast.Name) and node.id in names_of(f.__module__):
+                imports.setdefault(names_of(f.__module__)[node.id], set()).add(node.id)
+    return f"@overload\ndef {f.__name__}({', '.join(parameters)}) -> {result}: ...\n"
+
+
+@functools.cache
+def names_of(module: str) -> dict[str, str]:
+    """Where the names that a room imports come from, seen from the package."""
+    _, wing, _ = module.split(".")
+    found = {}
+    for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
+        if isinstance(node, ast.ImportFrom):
+            room = {0: "", 1: f".{wing}.", 2: "."}[node.level] + (node.module or "")
+            found |= {alias.name: room for alias in node.names}
+    return found
+
+
+def api() -> str:
+    """What is public: names, signatures and defaults."""
+    named = [(name, getattr(jaxloss, name)) for name in sorted(PUBLIC)]
+    named += [(f"plotting.{name}", getattr(jaxloss.plotting, name)) for name in jaxloss.plotting.__all__]
+    text = ""
+    for name, value in named:
+        text += f"{name}{inspect.signature(value)}\n"
+        if inspect.isclass(value):
+            methods = [key for key, x in vars(value).items() if inspect.isfunction(x) and key[0] != "_"]
+            text += "".join(f"{name}.{key}{inspect.signature(getattr(value, key))}\n" for key in methods)
+    return text
+
+
+def readme() -> str:
+    """A loss that is in no row of the README's table joins the row of its room, or of its family, or gets one."""
+    head, title, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Losses\n")
+    lines = rest.split("\n")
+    rows = [place for place, line in enumerate(lines) if re.match(r"\| [^|]*\w", line)]
+    for name in sorted({*REDUCED} - {"reduce"} - {*re.findall(r"`(\w+)`", " ".join(lines[place] for place in rows))}):
+        f = getattr(jaxloss, name)
+        wing = f.__module__.rpartition(".")[0]
+
+        def near(place: int, module: str) -> bool:
+            there = (getattr(jaxloss, other, None) for other in re.findall(r"`(\w+)`", lines[place]))
+            return any(getattr(other, "__module__", "").startswith(module) for other in there)
+
+        fits = [place for module in (f.__module__, wing) for place in reversed(rows) if near(place, module)]
+        if fits:
+            lines[fits[0]] = lines[fits[0]].removesuffix(" |") + f", `{name}` |"
+        else:
+            family = sys.modules[wing].__doc__.splitlines()[0].rstrip(".")
+            rows.append(rows[-1] + 1)
+            lines.insert(rows[-1], f"| {family[0].lower()}{family[1:]} | `{name}` |")
+    return head + title + "\n".join(lines)
+
+
+FILES = {"jaxloss/__init__.pyi": stub, "tests/api.txt": api, "README.md": readme, "docs/matrix.md": matrix.page}
+
+
+def main() -> int:
+    changed = 0
+    for name, make in FILES.items():
+        before, after = (ROOT / name).read_text(encoding="utf-8") if (ROOT / name).exists() else "", make()
+        if before != after and "--check" in sys.argv:
+            changed += 1
+            old, new = before.splitlines(), after.splitlines()
+            print(*difflib.unified_diff(old, new, name, "make update", n=0, lineterm=""), sep="\n")
+        elif before != after:
+            (ROOT / name).write_text(after, encoding="utf-8")
+            print(name)
+    return changed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
