@@ -1,4 +1,4 @@
-"""The polynomials of `jaxloss/_numerics/elementary.py`: `python benchmarks/polynomials.py` prints coefficients and errors.
+"""The polynomials of `jaxloss/_numerics/elementary.py`: `python benchmarks/polynomials.py` prints coefficients, errors.
 
 Remez: of the polynomials of a degree, the best one has an error that alternates between its largest size and the
 negative of that, at one point more than there are coefficients. Found by moving the points to where the error peaks.
