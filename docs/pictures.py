@@ -279,8 +279,7 @@ PICTURES: dict[str, tuple[str, Callable[[], Any]]] = {
         ),
     ),
 }
-for case in FIRST:
-    PICTURES.setdefault(case.loss.__name__, plain(case))
+PICTURES |= {case.loss.__name__: plain(case) for case in FIRST if case.loss.__name__ not in PICTURES}
 
 WITHOUT = {
     "reduce": "has no curve of its own",

@@ -23,7 +23,6 @@ from docs import matrix
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = [name for name, value in vars(jaxloss).items() if getattr(value, "__module__", "").startswith("jaxloss.")]
-REDUCED = [name for name in PUBLIC if "reduction" in inspect.signature(getattr(jaxloss, name)).parameters]
 Imports = dict[str, set[str]]
 
 
@@ -33,7 +32,7 @@ def stub() -> str:
     text = ""
     for name in PUBLIC:
         f = getattr(jaxloss, name)
-        if name in REDUCED:
+        if name in matrix.LOSSES or name == "reduce":
             text += overload(f, ["mean", "sum", "none"], "Array", imports) + overload(f, ["total"], "Total", imports)
         else:
             imports.setdefault(f.__module__.removeprefix("jaxloss"), set()).add(f"{name} as {name}")
@@ -89,7 +88,7 @@ def readme() -> str:
     head, title, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Losses\n")
     lines = rest.split("\n")
     rows = [place for place, line in enumerate(lines) if re.match(r"\| [^|]*\w", line)]
-    for name in sorted({*REDUCED} - {"reduce"} - {*re.findall(r"`(\w+)`", " ".join(lines[place] for place in rows))}):
+    for name in sorted({*matrix.LOSSES} - {*re.findall(r"`(\w+)`", " ".join(lines[place] for place in rows))}):
         f = getattr(jaxloss, name)
         wing = f.__module__.rpartition(".")[0]
 

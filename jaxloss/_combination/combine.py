@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from .._contract.checks import calling, message
-from .._contract.reduction import Total
 from .._contract.types import Array, ArrayLike
 from .._numerics.derivatives import times
-from .named import add_up, means, same_names
+from .named import Loss, add_up, means, same_names
 
 
-Loss: TypeAlias = ArrayLike | Total
 Schedule: TypeAlias = Callable[[Any], Any]
 
 

@@ -20,21 +20,20 @@ def means(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
     """Each as a scalar, in the widest of their dtypes."""
     if not mapping(name, losses):
         raise ValueError(message(f"{name} must have at least one name"))
-    means = {}
+    scalars = {}
     for key, loss in losses.items():
         place = f"{name}[{key!r}]"
-        means[key] = mean = array(place, loss.mean() if isinstance(loss, Total) else loss)
+        scalars[key] = mean = array(place, loss.mean() if isinstance(loss, Total) else loss)
         if mean.shape:
             hint = "; reduce it first, with reduction='mean' or 'total'" if name == "losses" else ""
             raise ValueError(message(f"{place} must be a scalar, got shape {mean.shape}{hint}"))
-    dtype = max((widened(mean) for mean in means.values()), key=lambda dtype: jnp.finfo(dtype).bits)
-    return {key: mean.astype(dtype) for key, mean in means.items()}
+    dtype = max((widened(mean) for mean in scalars.values()), key=lambda dtype: jnp.finfo(dtype).bits)
+    return {key: mean.astype(dtype) for key, mean in scalars.items()}
 
 
 def sizes(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
     """The same, of what can't lie below 0."""
-    scalars = means(name, losses)
-    return {key: inputs.valid(f"{name}[{key!r}]", mean, "[0, inf)") for key, mean in scalars.items()}
+    return {key: inputs.valid(f"{name}[{key!r}]", x, "[0, inf)") for key, x in means(name, losses).items()}
 
 
 def same_names(name: str, wanted: Collection[str], other: str, given: Collection[str]) -> None:

@@ -54,15 +54,7 @@ def labelled(
     axis = axis_of(axis, name, scores)
     allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
     labels, poison, mask, exists = labels_for(
-        mask,
-        labels,
-        name,
-        scores,
-        axis,
-        allowed,
-        ignore_index,
-        only_integers=only_integers,
-        axis_name=axis_name,
+        mask, labels, name, scores, axis, allowed, ignore_index, only_integers=only_integers, axis_name=axis_name
     )
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
@@ -121,9 +113,8 @@ def labels_for(
         fits = (given >= 0) & (given < count)
         labels = devices.local_index(jnp.where(fits, given, 0).astype(jnp.int32), own, axis_name)
         if allowed is not None:
-            of_label, ours = at_local_label(
-                allowed | jnp.zeros_like(scores, bool), labels, axis
-            )  # spread as the scores are
+            spread = allowed | jnp.zeros_like(scores, bool)  # as the scores are
+            of_label, ours = at_local_label(spread, labels, axis)
             fits &= devices.pall(of_label | ~ours, axis_name)
         if exists is not None:
             fits |= ~exists
@@ -242,9 +233,9 @@ def weigh(
     else:
         expected = vector_at_label(by_class, labels, axis)
     (expected,) = devices.psum([expected], axis_name)
-    factors = (
-        [expected] if weights is None else [expected, broadcastable("weights", weights, rows).astype(logits.dtype)]
-    )
+    factors = [expected]
+    if weights is not None:
+        factors.append(broadcastable("weights", weights, rows).astype(logits.dtype))
     if mask is not None:  # before the product, where a masked NaN would reach the derivative of the other factor
         factors = [jnp.where(bool_mask(mask, rows), factor, 0) for factor in factors]
     return math.prod(factors)

@@ -4,10 +4,9 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .._contract.types import Axes
 from .checks import array, message, nan_unless, real, report, widened, within
 from .shapes import axes_of, bool_mask, broadcastable, one_axis, reshape_hint
-from .types import Array, ArrayLike
+from .types import Array, ArrayLike, Axes
 
 
 def elementwise(mask: ArrayLike | None, *, harmless: float = 0.0, **inputs: ArrayLike) -> list[Array]:

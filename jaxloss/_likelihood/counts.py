@@ -1,4 +1,4 @@
-"""Losses for counts and amounts: the likelihoods of generalized linear models, from the mean."""
+"""Losses for counts: Poisson and negative binomial distributions, from the mean."""
 
 from __future__ import annotations
 

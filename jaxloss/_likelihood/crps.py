@@ -155,11 +155,11 @@ def _ensemble_crps(x: Array, y: Array, axis: int, fair: bool) -> Array:
     left = lax.slice_in_dim(x, 0, count - 1, axis=axis)
     right = lax.slice_in_dim(x, 1, count, axis=axis)
     below = lax.slice_in_dim(k, 0, count - 1, axis=axis)
-    score_gap = count - below
+    above = count - below
     middle = jnp.clip(y, left, right)
     one = 1 if fair else 0
     before = jnp.where(middle == left, 0, middle - left) * (below * (below - one))
-    after = jnp.where(middle == right, 0, right - middle) * (score_gap * (score_gap - one))
+    after = jnp.where(middle == right, 0, right - middle) * (above * (above - one))
     inside = jnp.sum((before + after) / float(count * (count - one)), axis, keepdims=True)
     first, last = lax.slice_in_dim(x, 0, 1, axis=axis), lax.slice_in_dim(x, count - 1, count, axis=axis)
     return inside + jnp.maximum(first - y, 0) + jnp.maximum(y - last, 0)

@@ -259,12 +259,12 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     """A component without a share comes first, so that 0 meets no infinite slope."""
     logits, errors, scales = primals
     d_logits, d_errors, d_scales = tangents
-    split_by_sign = jax.nn.softmax(_weighed(logits, errors, scales), -1)
+    responsibilities = jax.nn.softmax(_weighed(logits, errors, scales), -1)
     largest = jnp.finfo(errors.dtype).max
     z = jnp.clip(quotient(errors, scales), -largest, largest)
-    pull = quotient(split_by_sign * z, scales)
-    widen = quotient(split_by_sign, scales) - pull * z
-    slopes = (jax.nn.softmax(logits, -1) - split_by_sign) * d_logits + pull * d_errors + widen * d_scales
+    pull = quotient(responsibilities * z, scales)
+    widen = quotient(responsibilities, scales) - pull * z
+    slopes = (jax.nn.softmax(logits, -1) - responsibilities) * d_logits + pull * d_errors + widen * d_scales
     return _mixture_nll(*primals), jnp.sum(slopes, -1)
 
 

@@ -93,8 +93,8 @@ def _reciprocal(x: Array, axes: tuple[int, ...]) -> Array:
     """1 over the norm; 0 for 0 and for what is too short to tell, NaN for a vector without a direction."""
     top, scale, squares = _parts(x, axes)
     zero = (top < jnp.finfo(x.dtype).tiny) & ~jnp.isnan(squares)  # XLA may lose a NaN in the maximum
-    precomputed = ~zero & (squares < jnp.inf)
-    return jnp.where(precomputed, lax.rsqrt(jnp.where(precomputed, squares, 1)) / scale, jnp.where(zero, 0, jnp.nan))
+    measurable = ~zero & (squares < jnp.inf)
+    return jnp.where(measurable, lax.rsqrt(jnp.where(measurable, squares, 1)) / scale, jnp.where(zero, 0, jnp.nan))
 
 
 def _parts(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
