@@ -359,8 +359,8 @@ CONTRACT -k binary_cross_entropy_with_logits
 
 a weak type of Python's numbers: _combination/named.py
 tests/test_combine.py
-- return {key: mean.astype(dtype) for key, mean in means.items()}
-+ return {key: mean if mean.dtype == dtype else mean.astype(dtype) for key, mean in means.items()}
+- return {key: mean.astype(dtype) for key, mean in scalars.items()}
++ return {key: mean if mean.dtype == dtype else mean.astype(dtype) for key, mean in scalars.items()}
 
 weights that do not sum to their number: _combination/weighing.py
 tests/test_combine.py
