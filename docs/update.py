@@ -84,8 +84,12 @@ def api() -> str:
 
 
 def readme() -> str:
+    return with_every_loss((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+def with_every_loss(text: str) -> str:
     """A loss that is in no row of the README's table joins the row of its room, or of its family, or gets one."""
-    head, title, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Losses\n")
+    head, title, rest = text.partition("\n## Losses\n")
     lines = rest.split("\n")
     rows = [place for place, line in enumerate(lines) if re.match(r"\| [^|]*\w", line)]
     for name in sorted({*matrix.LOSSES} - {*re.findall(r"`(\w+)`", " ".join(lines[place] for place in rows))}):

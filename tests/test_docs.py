@@ -22,6 +22,7 @@ import pytest
 
 import jaxloss
 import jaxloss.plotting
+from docs.update import with_every_loss
 
 from .rows import some
 
@@ -201,6 +202,25 @@ def test_nothing_waits_for_make_update():
         f"{made.stdout}{made.stderr}\nIf that is meant, run `make update`; and where tests/api.txt changes, follow the "
         "deprecation policy in CONTRIBUTING.md and say so in CHANGELOG.md"
     )
+
+
+@pytest.mark.parametrize(
+    ("gone", "row"),
+    [
+        (["huber_loss"], r"^\| a number \| `l1_loss`.*, `huber_loss` \|$"),
+        (["coral_loss"], r"^\| wrong labels \| .*, `coral_loss` \|$"),
+        ([name for name in LOSSES if "._divergence." in public(name).__module__], r"^\| distributions against .* \|$"),
+    ],
+    ids=["of a room", "of a family", "of no row"],
+)
+def test_a_new_loss_gets_its_place_in_the_readme(gone, row):
+    before = PAGES["README.md"]
+    for name in gone:
+        before = re.sub(rf", `{name}`|`{name}`, |^\| [^|]* \| `{name}` \|\n", "", before, flags=re.MULTILINE)
+        assert f"| `{name}`" not in before and f", `{name}`" not in before
+    after = with_every_loss(before)
+    added = re.search(row, after, re.MULTILINE)
+    assert added and all(f"`{name}`" in added[0] for name in gone)
 
 
 def test_the_matrix_has_no_empty_cell():
