@@ -27,7 +27,7 @@ test-all: test
 	$(TESTS) --nbmake notebooks -p no:cacheprovider --override-ini=testpaths=notebooks
 
 test-oldest: .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest -n auto --dist worksteal --sample -m "not exhaustive" tests/test_contract.py tests/test_transforms.py
+	.venv-oldest/bin/python -m pytest -n auto --dist worksteal --sample -m "not exhaustive" tests/contract/test_contract.py tests/contract/test_transforms.py
 
 # On the newest JAX: `make test`, or with `make newest-NAME` any other of these.
 test-newest: newest-test
@@ -42,11 +42,11 @@ update: $(VENV)/ready
 
 # Faults put into the package, one at a time, which the tests must see: the table of docs/matrix.md.
 mutants: $(VENV)/ready
-	$(VENV)/bin/python -m tests.mutants
+	$(VENV)/bin/python -m tests.project.mutants
 
 # At least 100,000 examples for each module of the package, in less than an hour.
 fuzz: $(VENV)/ready
-	FUZZ_EXAMPLES=100000 $(TESTS) tests/test_fuzz.py
+	FUZZ_EXAMPLES=100000 $(TESTS) tests/contract/test_fuzz.py
 
 # What users get: the wheel with and without an extra and the source, in environments that hold nothing else.
 package: $(VENV)/ready
@@ -54,7 +54,7 @@ package: $(VENV)/ready
 	$(RUN) build --quiet --outdir build/package
 	try() { rm -rf build/package/venv && $$1 -m venv --without-pip build/package/venv && \
 	  $$1 -m pip --python build/package/venv/bin/python install --quiet $$2 && \
-	  build/package/venv/bin/python -I tests/installed.py; }; \
+	  build/package/venv/bin/python -I tests/project/installed.py; }; \
 	wheel=$$(ls build/package/*.whl) && \
 	try $(PYTHON) "$$wheel" && try $(PYTHON) "$$wheel[plotting]" && try $(PYTHON) "$$(ls build/package/*.tar.gz)" && \
 	try $(PYTHON) "$$wheel jax==$(OLDEST_JAX) jaxlib==$(OLDEST_JAX)" $(if $(NEWEST_PYTHON),&& try "$(NEWEST_PYTHON)" "$$wheel")

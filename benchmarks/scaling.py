@@ -26,7 +26,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.cases import BATCH, CASES, Case
+from tests.harness.case import BATCH, Case
+from tests.harness.rows import CASES
 
 
 MIB = 2**20

@@ -1,4 +1,4 @@
-"""Which test runs which loss, for `docs/matrix.md`. What stands below the faults there is of `tests/mutants.py`."""
+"""Which test runs which loss, for `docs/matrix.md`. What stands below the faults there is of `tests/project/mutants.py`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ HEAD = """\
 # What is tested
 
 Every loss under every transform and mode that the contract names, each as a test of
-[tests/test_contract.py](../tests/test_contract.py) or [tests/test_transforms.py](../tests/test_transforms.py), and
+[test_contract.py](../tests/contract/test_contract.py) or [test_transforms.py](../tests/contract/test_transforms.py), and
 everywhere under `jax_numpy_dtype_promotion="strict"`, `jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a
 test that `make test` runs, ○ one of `make test-all`; this page is made from the list of them, and a test fails when it
 is out of date. "No number" is a loss without an option that is one. Two things can't work, for any loss, and raise an
@@ -95,7 +95,7 @@ sharding, and that devices meet only in the two sums of `reduce`. All the rest i
 def collected(*options: str) -> dict[str, set[str]]:
     """By loss the tests that a run with these options takes of it."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    files = ["tests/test_contract.py", "tests/test_transforms.py"]
+    files = ["tests/contract/test_contract.py", "tests/contract/test_transforms.py"]
     listed = subprocess.run([*command, *options, *files], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found: dict[str, set[str]] = {name: set() for name in LOSSES}
     for line in listed.splitlines():

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 import jaxloss
 from jaxloss.plotting import plot_landscape, plot_loss
-from tests.cases import Case
-from tests.rows import FIRST
+from tests.harness.case import Case
+from tests.harness.rows import FIRST
 
 
 def each(loss: Callable[..., Any], **options: Any) -> list[Callable[..., Any]]:

@@ -110,7 +110,7 @@ def with_every_loss(text: str) -> str:
     return head + title + "\n".join(lines)
 
 
-FILES = {"jaxloss/__init__.pyi": stub, "tests/api.txt": api, "README.md": readme, "docs/matrix.md": matrix.page}
+FILES = {"jaxloss/__init__.pyi": stub, "tests/project/api.txt": api, "README.md": readme, "docs/matrix.md": matrix.page}
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import pytest
 import jaxloss
 from jaxloss._classification import linear_cross_entropy as room
 
-from .rows import some
+from ..harness.rows import some
 
 
 loss = jaxloss.linear_cross_entropy

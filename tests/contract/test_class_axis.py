@@ -13,7 +13,7 @@ from jax.sharding import AxisType, PartitionSpec as P
 
 import jaxloss
 
-from .rows import some
+from ..harness.rows import some
 
 
 pytestmark = pytest.mark.usefixtures("compiles_fast")

@@ -21,10 +21,10 @@ from jax.sharding import AxisType, PartitionSpec as P
 
 import jaxloss
 
-from .cases import BATCH, CASES, MORE, Case
-from .derivatives import agree, along, cast, differences, place, real, weighted
-from .problems import TAIL, arrays, check, grid, places, problem
-from .rows import FIRST, all_cases, one_case_a_loss, public_losses
+from ..harness.case import BATCH, Case
+from ..harness.derivatives import agree, along, cast, differences, place, real, weighted
+from ..harness.problems import TAIL, arrays, check, grid, places, problem
+from ..harness.rows import CASES, FIRST, MORE, all_cases, one_case_a_loss, public_losses
 
 
 EXIT = ["reduction", "axis_name"]

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec as P
 
-from .cases import CASES, Case
-from .rows import FIRST, exhaustive
+from ..harness.case import Case
+from ..harness.rows import CASES, FIRST, exhaustive
 from .test_network import messages
 
 

@@ -14,7 +14,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import jaxloss
 
-from .rows import some
+from ..harness.rows import some
 
 
 pytestmark = pytest.mark.usefixtures("compiles_fast")

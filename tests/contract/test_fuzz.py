@@ -25,10 +25,10 @@ import pytest
 
 import jaxloss
 
-from . import fuzzing
-from .cases import CASES, Case
-from .fuzzing import FAMILIES, Layout, is_class, is_float
-from .rows import exhaustive
+from ..harness import fuzzing
+from ..harness.case import Case
+from ..harness.fuzzing import FAMILIES, Layout, is_class, is_float
+from ..harness.rows import CASES, exhaustive
 
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 0))

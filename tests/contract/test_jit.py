@@ -20,7 +20,7 @@ import pytest
 import jaxloss
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_help_shows_the_signature_and_the_docstring():

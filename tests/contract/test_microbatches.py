@@ -18,9 +18,9 @@ from jax.sharding import AxisType, PartitionSpec as P
 import jaxloss
 from jaxloss import Total
 
-from .formulas import log_normalizer, one_hot
-from .rows import some
-from .test_docs import PAGES
+from ..harness.formulas import log_normalizer, one_hot
+from ..harness.rows import some
+from ..project.test_docs import PAGES
 
 
 pytestmark = pytest.mark.usefixtures("compiles_fast")

@@ -15,11 +15,11 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import jaxloss
 
-from .rows import some
+from ..harness.rows import some
 from .test_devices import info_nce
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SPEC = importlib.util.spec_from_file_location("network", ROOT / "benchmarks" / "network.py")
 assert SPEC is not None and SPEC.loader is not None
 network = importlib.util.module_from_spec(SPEC)

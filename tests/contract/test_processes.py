@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pytest
 
-from . import process
+from ..harness import process
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +23,10 @@ def found(tmp_path_factory):
         probe.bind(("localhost", 0))
         address = f"localhost:{probe.getsockname()[1]}"
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.process", address, "2", str(index), str(folder / f"{index}.npz")],
+            [sys.executable, "-m", "tests.harness.process", address, "2", str(index), str(folder / f"{index}.npz")],
             cwd=root,
             env=environment,
             stderr=subprocess.PIPE,

@@ -21,7 +21,7 @@ import jaxloss
 from jaxloss import Total
 from jaxloss._contract.types import Reduction
 
-from .formulas import log_normalizer, one_hot
+from ..harness.formulas import log_normalizer, one_hot
 
 
 F32, F16, BF16 = np.float32, np.float16, ml_dtypes.bfloat16

@@ -15,6 +15,8 @@ import sklearn.utils.class_weight
 
 import jaxloss
 
+from ..harness.peers import alike, close
+
 
 # Libraries without types of their own.
 pytestmark = pytest.mark.exhaustive
@@ -48,10 +50,6 @@ p, y, z, probs, shares, w, cw, images, few = (
 log_p = special.log_softmax(z, -1)
 nll = -log_p[np.arange(N), LABELS]
 ls = -log_p.mean(-1)
-
-
-def close(found, expected, **tolerance):
-    np.testing.assert_allclose(found, expected, **{"rtol": 1e-5, "atol": 1e-6, **tolerance})
 
 
 # --- Optax: losses and gradients ----------------------------------------------------------------------------------
@@ -142,13 +140,7 @@ OPTAX = {
 def test_optax(row):
     x, *losses = OPTAX[row]
 
-    def value_and_gradient(f):
-        value, pull = jax.vjp(f, x)
-        slope = np.random.default_rng(1).normal(size=value.shape)
-        return value, *pull(jnp.asarray(slope, jnp.float32))
-
-    ours, theirs = jax.jit(lambda: [value_and_gradient(f) for f in losses])()
-    jax.tree.map(close, ours, theirs)
+    alike(x, *losses)
 
 
 # --- SciPy: losses ------------------------------------------------------------------------------------------------

@@ -20,10 +20,10 @@ from jax.sharding import AxisType, PartitionSpec as P
 
 import jaxloss
 
-from .cases import CASES, Case
-from .derivatives import agree, cast, place, real
-from .problems import DEVICES, TAIL, alone, arrays, check, grid, mean_of, offset, places, problem, same, slope
-from .rows import FIRST, exhaustive
+from ..harness.case import Case
+from ..harness.derivatives import agree, cast, place, real
+from ..harness.problems import DEVICES, TAIL, alone, arrays, check, grid, mean_of, offset, places, problem, same, slope
+from ..harness.rows import CASES, FIRST, exhaustive
 from .test_contract import complaint, spoiled
 
 

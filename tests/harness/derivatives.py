@@ -9,9 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jaxloss as j
-
-from .cases import Case
+from .case import Case
 
 
 def real(x: Any) -> bool:
@@ -44,16 +42,12 @@ def weighted(case: Case, mask: np.ndarray, x: dict[str, np.ndarray]) -> tuple[np
     return losses, own * x["weights"] * mask
 
 
-# Their random numbers lie close to kinks, or to 0, whose curvature is infinite.
-SHORT = [j.total_variation_distance, j.hellinger_distance, j.wasserstein_distance, j.ensemble_crps_loss]
-
-
 def differences(case: Case, mask: np.ndarray, at: Place) -> tuple[dict[str, Any], dict[str, Any]]:
     """Of the weighted sum the gradient, and the Hessian times the direction: central differences, extrapolated once.
 
     Not by complex steps: an absolute value or a maximum is in nearly every formula.
     """
-    step = 2e-5 if case.loss in SHORT else 1e-4
+    step = 2e-5 if case.near_kinks else 1e-4
 
     def moved(by: float, along: dict[str, Any]) -> float:
         losses, count = weighted(case, mask, {name: x + by * step * along.get(name, 0) for name, x in at.x.items()})

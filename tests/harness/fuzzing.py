@@ -12,7 +12,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .cases import CASES, Case
+from .case import Case
+from .rows import CASES
 
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
@@ -27,7 +28,7 @@ def is_float(dtype: Any) -> bool:
     return bool(jnp.issubdtype(dtype, jnp.floating))
 
 
-# --- roles: what an argument may hold ----------------------------------------------------------------------------
+# --- kinds: what an argument may hold ----------------------------------------------------------------------------
 
 
 def sizes(rng: np.random.Generator, shape: tuple[int, ...], *choices: float) -> np.ndarray:
@@ -76,97 +77,39 @@ def log_distribution(rng, shape):
     return np.log(distribution(rng, shape))
 
 
-ROLES: dict[str, Draw] = {
-    "predictions": real,
-    "labels": real,
-    "logits": real,
-    "teacher_logits": real,
-    "hidden": real,
-    "scores": real,
-    "scores_a": real,
-    "scores_b": real,
-    "embeddings_a": real,
-    "embeddings_b": real,
-    "anchors": real,
-    "positives": real,
-    "negatives": real,
-    "mean": real,
-    "log_variance": real,
-    "prior_mean": real,
-    "prior_log_variance": real,
-    "means": real,
-    "scale": positive,
-    "scales": positive,
-    "variance": positive,
-    "df": positive,
-    "concentration": positive,
-    "dispersion": positive,
-    "distances": positive,
-    "quantile": unit,
-    "alpha": robustness,
+ORDINARY: dict[str, Draw] = {
+    "real": real,
+    "positive": positive,
+    "apart": apart,
+    "counts": counts,
+    "unit": unit,
     "power": power,
-    "probs": distribution,
-    "log_probs": log_distribution,
-}
-SIGNED = {"labels": signs}
-POSITIVE = {"predictions": positive, "labels": positive}
-COUNTS = {"predictions": positive, "labels": counts}
-SHARES = {"labels": unit}
-SOFT = {"labels": distribution}
-# By test id, else by the name of the loss.
-OTHER_ROLES: dict[str, dict[str, Draw]] = {
-    "mape_loss": {"labels": apart},
-    "relative_l2_loss": {"labels": apart},
-    "msle_loss": POSITIVE,
-    "poisson_nll_loss": {"labels": counts},
-    "poisson_nll_loss-rate": COUNTS,
-    "negative_binomial_nll_loss": COUNTS,
-    "gamma_nll_loss": POSITIVE,
-    "tweedie_deviance_loss": POSITIVE,
-    "tweedie_deviance_loss-counts": COUNTS,
-    "binary_cross_entropy": {"probs": unit, **SHARES},
-    "binary_cross_entropy_with_logits": SHARES,
-    "sigmoid_focal_loss": SHARES,
-    "asymmetric_loss": SHARES,
-    "multilabel_soft_margin_loss": SHARES,
-    "hellinger_distance": {"probs": unit, **SHARES},
-    "generalized_kl_divergence": {"log_probs": real, "labels": positive},
-    "kl_divergence-logs": {"labels": log_distribution},
-    "reverse_kl_divergence-logs": {"labels": log_distribution},
-    **{f"{name}_loss": SIGNED for name in ("hinge", "squared_hinge", "soft_margin", "perceptron")},
-    **{f"{name}_loss": SIGNED for name in ("hinge_embedding", "cosine_embedding", "margin_ranking")},
-    **{name: SOFT for name in ("kl_divergence", "reverse_kl_divergence", "js_divergence", "renyi_divergence")},
-    **{name: SOFT for name in ("total_variation_distance", "wasserstein_distance")},
-}
-ARRAY_LABELS = "probabilities"  # the rows of `cases.py` whose labels are the probabilities of the classes
-
-
-def role(case: Case, name: str) -> Draw:
-    others = OTHER_ROLES.get(case.id, OTHER_ROLES.get(case.loss.__name__, {}))
-    if name == "labels" and case.name == ARRAY_LABELS:
-        return distribution
-    return others.get(name, ROLES[name])
-
-
-# What the role looks like in integers: labels of any width are welcome wherever numbers are.
-WHOLE: dict[Draw, Draw] = {
-    real: lambda rng, shape: rng.integers(-3, 4, shape),
-    positive: lambda rng, shape: rng.integers(1, 5, shape),
-    apart: lambda rng, shape: rng.choice([-3, -1, 1, 2], shape),
-    counts: lambda rng, shape: rng.poisson(2, shape),
-    unit: lambda rng, shape: rng.integers(0, 2, shape),
-    signs: lambda rng, shape: rng.choice([-1, 1], shape),
+    "robustness": robustness,
+    "signs": signs,
+    "distribution": distribution,
+    "log_distribution": log_distribution,
 }
 
 
-def whole(draw: Draw, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    x = WHOLE[draw](rng, shape)
+# What the kind looks like in integers: labels of any width are welcome wherever numbers are.
+WHOLE: dict[str, Draw] = {
+    "real": lambda rng, shape: rng.integers(-3, 4, shape),
+    "positive": lambda rng, shape: rng.integers(1, 5, shape),
+    "apart": lambda rng, shape: rng.choice([-3, -1, 1, 2], shape),
+    "counts": lambda rng, shape: rng.poisson(2, shape),
+    "unit": lambda rng, shape: rng.integers(0, 2, shape),
+    "signs": lambda rng, shape: rng.choice([-1, 1], shape),
+}
+
+
+def whole(kind: str, rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    x = WHOLE[kind](rng, shape)
     if dtype.kind == "b":
-        return x > 0 if draw is not apart and draw is not positive else np.ones(shape, bool)
+        return x > 0 if kind not in ("apart", "positive") else np.ones(shape, bool)
     return (abs(x) if dtype.kind == "u" else x).astype(dtype)
 
 
-# --- the same roles, as far out as the dtype goes ----------------------------------------------------------------
+# --- the same kinds, as far out as the dtype goes ----------------------------------------------------------------
 
 
 class Reach:
@@ -216,17 +159,17 @@ def far_log_distribution(rng, shape, reach):
     return np.maximum(logs * rng.choice([1, 1, 1e3], shape), -reach.most)
 
 
-FAR: dict[Draw, Callable[..., np.ndarray]] = {
-    real: far_real,
-    positive: far,
-    apart: lambda rng, shape, reach: far(rng, shape, reach) * rng.choice([-1, 1], shape),
-    counts: far_counts,
-    unit: far_unit,
-    power: lambda rng, shape, reach: rng.choice([-1, 0, 0.5, 1, 1 + 1e-6, 1.5, 2, 3], shape),
-    robustness: lambda rng, shape, reach: rng.choice([-1e3, -2, -1e-6, 0, 1e-6, 1, 2, 2 + 1e-6, 3], shape),
-    signs: lambda rng, shape, reach: signs(rng, shape),
-    distribution: far_distribution,
-    log_distribution: far_log_distribution,
+FAR: dict[str, Callable[..., np.ndarray]] = {
+    "real": far_real,
+    "positive": far,
+    "apart": lambda rng, shape, reach: far(rng, shape, reach) * rng.choice([-1, 1], shape),
+    "counts": far_counts,
+    "unit": far_unit,
+    "power": lambda rng, shape, reach: rng.choice([-1, 0, 0.5, 1, 1 + 1e-6, 1.5, 2, 3], shape),
+    "robustness": lambda rng, shape, reach: rng.choice([-1e3, -2, -1e-6, 0, 1e-6, 1, 2, 2 + 1e-6, 3], shape),
+    "signs": lambda rng, shape, reach: signs(rng, shape),
+    "distribution": far_distribution,
+    "log_distribution": far_log_distribution,
 }
 
 
@@ -356,7 +299,7 @@ def fitting(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[int, ...]
 
 
 def is_class(case: Case, name: str) -> bool:
-    return name == "labels" and case.arguments()[name].dtype.kind == "i" and role(case, name) is real
+    return case.inputs[name].kind in ("class", "targets")
 
 
 @functools.cache
@@ -382,11 +325,11 @@ def layout(case: Case, index: int) -> Layout:
     for place, name in enumerate(case.arguments()):
         kinds = first, floats[rng.integers(len(floats))], integers[rng.integers(len(integers))], np.dtype(bool)
         if is_class(case, name):
-            signed = kinds[2] if kinds[2].kind == "i" or case.id != "multilabel_margin_loss" else np.dtype("int8")
-            dtypes[name] = signed
+            signed = case.inputs[name].kind == "targets" and kinds[2].kind != "i"  # they end with -1
+            dtypes[name] = np.dtype("int8") if signed else kinds[2]
         elif only:
             dtypes[name] = only
-        elif name == "labels" and role(case, name) in WHOLE:
+        elif name == "labels" and case.inputs[name].kind in WHOLE:
             dtypes[name] = kinds[rng.choice(4, p=[0.35, 0.2, 0.3, 0.15])]
         else:
             dtypes[name] = first if place == 0 else kinds[rng.integers(2)]
@@ -407,21 +350,21 @@ def values(layout: Layout, rng: np.random.Generator, count: int, *, reach: float
     narrowest = min((d for d in layout.dtypes.values() if is_float(d)), key=lambda d: float(jnp.finfo(d).max))
     for name, dtype in layout.dtypes.items():
         shape = (count, *layout.rows, *layout.features[name])
-        draw = None if is_class(layout.case, name) else role(layout.case, name)
-        if draw is None:
+        kind = layout.case.inputs[name].kind
+        if is_class(layout.case, name):
             x = class_labels(layout, rng, shape)
         elif not is_float(dtype):
-            x = whole(draw, rng, shape, dtype)
+            x = whole(kind, rng, shape, dtype)
         elif reach:
-            x = FAR[draw](rng, shape, Reach(narrowest, reach))
+            x = FAR[kind](rng, shape, Reach(narrowest, reach))
         else:
-            x = draw(rng, shape)
+            x = ORDINARY[kind](rng, shape)
         result[name] = layout.spread(x, name).astype(dtype)
     return result
 
 
 def class_labels(layout: Layout, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    if layout.case.id != "multilabel_margin_loss":
+    if layout.case.inputs["labels"].kind == "class":
         return rng.choice(layout.classes, shape)
     lists = rng.permuted(np.broadcast_to(np.arange(shape[-1]), shape), axis=-1)
     return np.where(rng.random(shape) < 0.2, -1, lists)
@@ -485,7 +428,7 @@ def as_reference(x: np.ndarray, case: Case, name: str) -> np.ndarray:
     if is_class(case, name):
         return x.astype(np.int64)
     numbers = x.astype(np.float64)
-    return 2 * numbers - 1 if x.dtype.kind == "b" and role(case, name) is signs else numbers
+    return 2 * numbers - 1 if x.dtype.kind == "b" and case.inputs[name].kind == "signs" else numbers
 
 
 FAMILIES = {

@@ -1,7 +1,7 @@
 """Each loss along a line: from far off to right, so that its gradients can be measured and compared.
 
-`PROBES` gives for a loss, options bound, one or more lines. The first is what an outlier or a wrong label does; the
-others reach the largest gradient, or a kink, that the first one misses.
+A row's `probes` give for its loss, options bound, one or more lines. The first is what an outlier or a wrong label
+does; the others reach the largest gradient, or a kink, that the first one misses.
 """
 
 from __future__ import annotations
@@ -196,92 +196,3 @@ def latent(loss, **_):
 
 
 three = classes(0.0, -1.0)
-PROBES: dict[str, Callable[..., list[Probe]]] = {
-    "l1_loss": number(),
-    "mse_loss": number(),
-    "huber_loss": number(),
-    "smooth_l1_loss": number(),
-    "log_cosh_loss": number(),
-    "charbonnier_loss": number(),
-    "general_robust_loss": number(),
-    "quantile_loss": number(),
-    "expectile_loss": number(),
-    "mape_loss": number(0.5, 0.5, y=0.5),
-    "smape_loss": number(0.5, 0.5, (-3.0, 3.0), y=0.5),
-    "msle_loss": number(0.0, 0.0, (-0.9, 30.0)),
-    "relative_l2_loss": lambda loss, **_: [
-        Probe(
-            lambda p, y: loss(p[None], y[None]),
-            lambda s: s,
-            jnp.array(0.5),
-            0.5,
-            lambda s: (0.5, jnp.array(0.5 + s)),
-            names={"norm": 0.5},
-        )
-    ],
-    "cosine_distance": directions(),
-    "gaussian_nll_loss": number(),
-    "laplace_nll_loss": number(),
-    "student_t_nll_loss": number(),
-    "gaussian_mixture_nll_loss": mixture,
-    "gaussian_crps_loss": number(),
-    "ensemble_crps_loss": ensemble,
-    "poisson_nll_loss": lambda loss, **_: [Probe(loss, lambda s: s, 1.0, 0.0, lambda s: (0.0, s), (-3.0, 3.0))],
-    "negative_binomial_nll_loss": number(1.0, 1.0, (0.05, 30.0)),
-    "gamma_nll_loss": number(1.0, 1.0, (0.05, 30.0)),
-    "tweedie_deviance_loss": number(1.0, 1.0, (0.05, 30.0)),
-    "binary_cross_entropy_with_logits": signs(0.0),
-    "binary_cross_entropy": lambda loss, **_: [
-        dataclasses.replace(line, far=lambda s: (-30 * math.log10(s), 1.0))  # before the sigmoid rounds to 0
-        for line in signs(0.0)(lambda z, y: loss(jax.nn.sigmoid(z), y))
-    ],
-    "cross_entropy": three,
-    "nll_loss": lambda loss, **_: three(lambda z, y: loss(jax.nn.log_softmax(z), y)),
-    "poly1_cross_entropy": three,
-    "linear_cross_entropy": linear,
-    "sigmoid_focal_loss": signs(0.0),
-    "softmax_focal_loss": three,
-    "asymmetric_loss": signs(0.0),
-    "generalized_cross_entropy": three,
-    "symmetric_cross_entropy": three,
-    "taylor_cross_entropy": three,
-    "bi_tempered_logistic_loss": classes(0.0),
-    "coral_loss": lambda loss, **_: [Probe(loss, lambda s: s + jnp.array([1.0, 0.0, -1.0]), 3)],
-    "hinge_loss": signs(-1.0),
-    "squared_hinge_loss": signs(-1.0),
-    "soft_margin_loss": signs(-1.0),
-    "perceptron_loss": signs(-1.0),
-    "multiclass_hinge_loss": three,
-    "multi_margin_loss": three,
-    "multiclass_perceptron_loss": three,
-    "sparsemax_loss": three,
-    "entmax15_loss": three,
-    "multilabel_margin_loss": targets,
-    "multilabel_soft_margin_loss": lambda loss, **_: [
-        Probe(loss, lambda s: jnp.stack([s, -s, -s]), jnp.array([1.0, 0.0, 0.0]), names={"classes": 3})
-    ],
-    "hinge_embedding_loss": distances,
-    "cosine_embedding_loss": pairs_of_directions,
-    "margin_ranking_loss": ranking,
-    "triplet_margin_loss": triplets,
-    "triplet_margin_with_distance_loss": triplets,
-    "kl_divergence": distributions(jax.nn.log_softmax),
-    "reverse_kl_divergence": log_labelled,
-    "generalized_kl_divergence": lambda loss, **_: [
-        Probe(
-            lambda z, y: loss(z[None], y[None]),
-            lambda s: s,
-            jnp.array(1.0),
-            0.0,
-            lambda s: (0.0, jnp.array(s)),
-            (-3.0, 3.0),
-        )
-    ],
-    "js_divergence": distributions(jax.nn.log_softmax),
-    "renyi_divergence": distributions(jax.nn.log_softmax),
-    "total_variation_distance": distributions(jax.nn.softmax),
-    "hellinger_distance": distributions(jax.nn.softmax),
-    "wasserstein_distance": ordered_distributions,
-    "gaussian_kl_divergence": latent,
-    "distillation_loss": classes(0.0, -1.0, label=jnp.array([50.0, 0.0, -1.0])),
-}

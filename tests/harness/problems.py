@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
-from .cases import BATCH, Case
+from .case import BATCH, Case
 
 
 TAIL = ["weights", "mask"]

@@ -1,20 +1,34 @@
-"""Which rows of `cases.py` a test runs: in `make test-all` all of them, in `make test` what tells something new."""
+"""Which rows a test runs: in `make test-all` all of them, in `make test` what tells something new."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import jaxloss
 
-from .cases import CASES, Case
+from .case import Case
 
 
+TESTS = Path(__file__).parents[1]
+
+
+def gathered(file: str, name: str) -> list[Any]:
+    """A list of all the families that have one in a file of this name."""
+    rooms = sorted(path.parent.name for path in TESTS.glob(f"*/{file}.py"))
+    modules = (importlib.import_module(f"tests.{room}.{file}") for room in rooms)
+    return [row for module in modules for row in getattr(module, name, [])]
+
+
+CASES: list[Case] = gathered("cases", "CASES")
+MORE: list[Case] = gathered("cases", "MORE")
 # For what doesn't depend on the options: the first row of each loss.
-FIRST = [case for case in CASES if case.loss not in [other.loss for other in CASES[: CASES.index(case)]]]
+FIRST = list({case.loss: case for case in reversed(CASES)}.values())[::-1]
 all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 one_case_a_loss = pytest.mark.parametrize("case", FIRST, ids=lambda case: case.loss.__name__)
 

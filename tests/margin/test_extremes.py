@@ -12,8 +12,9 @@ from jax import lax
 
 import jaxloss
 
-from .formulas import one_hot, sparse_regret
-from .test_numerics import BF16, F16, F32, close, each
+from ..harness.formulas import one_hot
+from ..harness.numbers import BF16, F16, F32, close, each
+from .formulas import sparse_regret
 
 
 pytestmark = pytest.mark.thin(4)

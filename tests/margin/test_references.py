@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -14,7 +13,9 @@ import sklearn.metrics
 
 import jaxloss
 
-from .formulas import cosine, hinge, leads, multilabel_margin
+from ..harness.formulas import cosine
+from ..harness.peers import alike, close
+from .formulas import hinge, leads, multilabel_margin
 
 
 pytestmark = pytest.mark.exhaustive
@@ -31,10 +32,6 @@ WEIGHTS = rng.uniform(0.5, 2, 16).astype(np.float32)
 s, t, u = (x.astype(np.float64) for x in (S, T, U))
 each = {"reduction": "none"}
 lead, is_label = leads(s, Y)
-
-
-def close(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 OPTAX = {
@@ -65,16 +62,7 @@ OPTAX = {
 
 @pytest.mark.parametrize("row", OPTAX)
 def test_optax(row):
-    ours, theirs = OPTAX[row]
-    jax.config.update("jax_numpy_dtype_promotion", "standard")
-    jax.config.update("jax_numpy_rank_promotion", "allow")
-    try:
-        close(ours(jnp.asarray(S)), theirs(jnp.asarray(S)))
-        slopes = [jax.grad(lambda x, f=f: jnp.sum(f(x)))(jnp.asarray(S)) for f in (ours, theirs)]
-        close(*slopes)
-    finally:
-        jax.config.update("jax_numpy_dtype_promotion", "strict")
-        jax.config.update("jax_numpy_rank_promotion", "raise")
+    alike(S, *OPTAX[row])
 
 
 def test_scikit_learn():

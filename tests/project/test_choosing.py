@@ -17,7 +17,8 @@ import scipy
 
 import jaxloss
 
-from .probes import PROBES, Probe
+from ..harness.probes import Probe
+from ..harness.rows import CASES
 from .test_docs import LOSSES, PAGES
 
 
@@ -39,6 +40,7 @@ def code(cell: str) -> str:
     return re.search("`(.*?)`", cell)[1]
 
 
+PROBES = {case.loss.__name__: case.probes for case in CASES if case.probes}
 TABLE = {code(row[0]).split("(")[0]: row for row in rows(section("Every loss, one line"))}
 every_loss = pytest.mark.parametrize("name", LOSSES)
 

@@ -24,10 +24,10 @@ import jaxloss
 import jaxloss.plotting
 from docs.update import with_every_loss
 
-from .rows import some
+from ..harness.rows import some
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
 pages = pytest.mark.parametrize("page", PAGES)
 
@@ -199,7 +199,7 @@ def test_nothing_waits_for_make_update():
     """The stub, the snapshot of what is public, the README's table, the matrix of tests."""
     made = subprocess.run([sys.executable, "-m", "docs.update", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert not made.returncode, (
-        f"{made.stdout}{made.stderr}\nIf that is meant, run `make update`; and where tests/api.txt changes, follow the "
+        f"{made.stdout}{made.stderr}\nIf that is meant, run `make update`; and where tests/project/api.txt changes, follow the "
         "deprecation policy in CONTRIBUTING.md and say so in CHANGELOG.md"
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-PACKAGE = Path(__file__).parents[1] / "jaxloss"
+PACKAGE = Path(__file__).parents[2] / "jaxloss"
 ROOMS = {f"{file.parent.name}.{file.stem}": file for file in PACKAGE.glob("_*/*.py") if file.stem != "__init__"}
 BELOW = {"_contract": set(), "_numerics": {"_contract"}}
 FAMILY = {"_contract", "_numerics"}

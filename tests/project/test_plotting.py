@@ -18,11 +18,11 @@ import pytest
 import jaxloss
 from jaxloss.plotting import plot_landscape, plot_loss
 
-from .rows import FIRST
+from ..harness.rows import FIRST
 from .test_docs import LOSSES, PUBLIC
 
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import jaxloss
 
+from ..harness.rows import FIRST, exhaustive, public_losses
 from .known_bugs import BUGS, Bug
-from .rows import FIRST, exhaustive, public_losses
 
 
 F32, BF16, F16 = jnp.float32, jnp.bfloat16, jnp.float16
