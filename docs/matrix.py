@@ -1,4 +1,4 @@
-"""Which test runs which loss, for `docs/matrix.md`. What stands below the faults there is of `tests/project/mutants.py`."""
+"""Which test runs which loss, for `docs/matrix.md`; the faults below are of `tests/project/mutants.py`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ HEAD = """\
 # What is tested
 
 Every loss under every transform and mode that the contract names, each as a test of
-[test_contract.py](../tests/contract/test_contract.py) or [test_transforms.py](../tests/contract/test_transforms.py), and
+[test_contract](../tests/contract/test_contract.py) or [test_transforms](../tests/contract/test_transforms.py), and
 everywhere under `jax_numpy_dtype_promotion="strict"`, `jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a
 test that `make test` runs, ○ one of `make test-all`; this page is made from the list of them, and a test fails when it
 is out of date. "No number" is a loss without an option that is one. Two things can't work, for any loss, and raise an

@@ -1,7 +1,7 @@
 """Writes what follows from the functions, export lines and rows: `make update`. ``--check`` shows what would change.
 
-The stub that tells type checkers what `reduction` returns, the snapshot of what is public, the README's table, the
-matrix of tests.
+The plan of the package, the stub that tells type checkers what `reduction` returns, the snapshot of what is public, the
+README's table, the matrix of tests.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from docs import matrix
 
 
 ROOT = Path(__file__).parents[1]
+BELOW = "_numerics _contract"
 PUBLIC = [name for name, value in vars(jaxloss).items() if getattr(value, "__module__", "").startswith("jaxloss.")]
 Imports = dict[str, set[str]]
 
@@ -110,7 +111,45 @@ def with_every_loss(text: str) -> str:
     return head + title + "\n".join(lines)
 
 
-FILES = {"jaxloss/__init__.pyi": stub, "tests/project/api.txt": api, "README.md": readme, "docs/matrix.md": matrix.page}
+PLAN = """\
+# Plan of the package
+
+A wing for each family of losses, and two below them that all share. Arrows point one way: a family imports `_contract`
+and `_numerics` and never another family, `_numerics` imports `_contract`, and `_contract` neither. Data goes in by a door
+(`inputs`, `classes`), across by a formula, out by `reduce`. The tests have the same wings, and beside them a harness and
+what is of the project: docs, API, package, plotting. `tests/project/test_house.py` keeps it so; `make update` writes
+this page.
+"""
+
+
+def plan() -> str:
+    """Wings from top to bottom, and their rooms, by the first lines of their docstrings."""
+    text = PLAN
+    for wing in sorted(
+        (ROOT / "jaxloss").glob("_*/__init__.py"), key=lambda file: (BELOW.find(file.parent.name), file)
+    ):
+        text += f"\n## {wing.parent.name}\n\n{says(wing)}\n\n"
+        for room in sorted(wing.parent.glob("[!_]*.py")):
+            text += f"- [{room.stem}](../{room.relative_to(ROOT)}): {says(room)}\n"
+    return text
+
+
+def says(file: Path) -> str:
+    return (
+        ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+        .partition("\n\n")[0]
+        .replace("``", "`")
+        .replace("\n", " ")
+    )
+
+
+FILES = {
+    "docs/plan.md": plan,
+    "jaxloss/__init__.pyi": stub,
+    "tests/project/api.txt": api,
+    "README.md": readme,
+    "docs/matrix.md": matrix.page,
+}
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Cross entropies bent: losses of a class that are a function of its probability alone."""
+"""Losses of a class that are a function of its probability alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ordinal regression, and weights for rare classes."""
+"""Ordinal regression."""
 
 from __future__ import annotations
 

@@ -239,7 +239,6 @@ CASES = [
         formulas.bi_tempered,
         {"t1": 0.7, "t2": 1.5},
         bad=BAD_CLASS,
-        smooth=True,
         probes=probes.classes(0.0),
     ),
     Case(
