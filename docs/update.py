@@ -115,10 +115,10 @@ PLAN = """\
 # Plan of the package
 
 A wing for each family of losses, and two below them that all share. Arrows point one way: a family imports `_contract`
-and `_numerics` and never another family, `_numerics` imports `_contract`, and `_contract` neither. Data goes in by a door
-(`inputs`, `classes`), across by a formula, out by `reduce`. The tests have the same wings, and beside them a harness and
-what is of the project: docs, API, package, plotting. `tests/project/test_house.py` keeps it so; `make update` writes
-this page.
+and `_numerics` and never another family, `_numerics` imports `_contract`, and `_contract` neither. Data goes in by a
+door (`inputs`, `classes`), across by a formula, out by `reduce`. The tests have the same wings, and beside them a
+harness and what is of the project: docs, API, package, plotting. `tests/project/test_house.py` keeps it so;
+`make update` writes this page.
 """
 
 
@@ -135,12 +135,8 @@ def plan() -> str:
 
 
 def says(file: Path) -> str:
-    return (
-        ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
-        .partition("\n\n")[0]
-        .replace("``", "`")
-        .replace("\n", " ")
-    )
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return text.partition("\n\n")[0].replace("``", "`").replace("\n", " ")
 
 
 FILES = {
