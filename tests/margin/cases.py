@@ -136,7 +136,7 @@ CASES = [
         smooth=True,
         probes=lambda loss, **_: [
             probes.Probe(
-                loss, lambda s: jnp.stack([s, -s, -s]), jnp.array([1.0, 0.0, 0.0]), names={"probes.classes": 3}
+                loss, lambda s: jnp.stack([s, -s, -s]), jnp.array([1.0, 0.0, 0.0]), names={"classes": 3}
             )
         ],
     ),

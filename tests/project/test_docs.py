@@ -196,11 +196,11 @@ def test_readme_lists_every_loss():
 
 
 def test_nothing_waits_for_make_update():
-    """The stub, the snapshot of what is public, the README's table, the matrix of tests."""
+    """The plan, the stub, the snapshot of what is public, the README's table, the matrix of tests."""
     made = subprocess.run([sys.executable, "-m", "docs.update", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert not made.returncode, (
-        f"{made.stdout}{made.stderr}\nIf that is meant, run `make update`; and where tests/project/api.txt changes, follow "
-        "the deprecation policy in CONTRIBUTING.md and say so in CHANGELOG.md"
+        f"{made.stdout}{made.stderr}\nIf that is meant, run `make update`; and where tests/project/api.txt changes, "
+        "follow the deprecation policy in CONTRIBUTING.md and say so in CHANGELOG.md"
     )
 
 
