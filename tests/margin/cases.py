@@ -135,9 +135,7 @@ CASES = [
         bad=BAD_SHARE,
         smooth=True,
         probes=lambda loss, **_: [
-            probes.Probe(
-                loss, lambda s: jnp.stack([s, -s, -s]), jnp.array([1.0, 0.0, 0.0]), names={"classes": 3}
-            )
+            probes.Probe(loss, lambda s: jnp.stack([s, -s, -s]), jnp.array([1.0, 0.0, 0.0]), names={"classes": 3})
         ],
     ),
     Case(
