@@ -62,7 +62,7 @@ package: $(VENV)/ready
 lint: $(VENV)/ready
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
-	$(RUN) pyright
+	$(RUN) pyright --pythonpath $(VENV)/bin/python
 
 format: $(VENV)/ready
 	$(RUN) ruff check --fix .

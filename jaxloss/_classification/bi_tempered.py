@@ -77,7 +77,7 @@ def bi_tempered_logistic_loss(
     )
     t1, t2 = jnp.asarray(t1), jnp.asarray(t2)
     x = shifted(logits, row_max(logits, axis, poison))
-    log_probs = _log_exp(x - _shift(x, t2, axis), t2)
+    log_probs = _log_exp(x - _normalizer(x, t2, axis), t2)
     probs = jnp.exp(log_probs)
     powers = jnp.exp((2 - t1) * log_probs) / (2 - t1)
     if real(labels):
@@ -86,17 +86,17 @@ def bi_tempered_logistic_loss(
         tops = jnp.sum(jnp.where(is_top, probs, 0), axis, keepdims=True)
         miss = jnp.where(is_top, rest + (tops - probs), 1 - probs)
         others = (jnp.sum(labels, axis, keepdims=True) - labels) * powers
-        losses = jnp.sum(times(labels, _own(log_probs, miss, t1)) + others, axis)
+        losses = jnp.sum(times(labels, _tempered_nll(log_probs, miss, t1)) + others, axis)
     else:
         is_label = classes.is_label(logits, labels, axis)
         miss = jnp.sum(jnp.where(is_label, 0, probs), axis, keepdims=True)
-        own = _own(classes.at_label(log_probs, labels, axis), miss, t1)
+        own = _tempered_nll(classes.at_label(log_probs, labels, axis), miss, t1)
         losses = jnp.squeeze(own, axis) + jnp.sum(jnp.where(is_label, 0, powers), axis)
     weights = classes.weigh(weights, class_weights, labels, mask, axis, logits)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def _own(log_p: Array, miss: Array, t: Array) -> Array:
+def _tempered_nll(log_p: Array, miss: Array, t: Array) -> Array:
     """``-log_t p - (1 - p**(2 - t)) / (2 - t)``, where `miss` is 1 - p: half its square for an easy example."""
     near = (miss < 0.1) & (log_p > -1)
     m = jnp.where(near, miss, 0)
@@ -110,7 +110,7 @@ def _own(log_p: Array, miss: Array, t: Array) -> Array:
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _shift(x: Array, t: Array, axis: int) -> Array:
+def _normalizer(x: Array, t: Array, axis: int) -> Array:
     """The shift at which ``exp_t(x - shift)`` sums to 1, for x of at most 0 with a 0 in it.
 
     The sum is convex and falls, so that Newton's steps from 0 rise to the root. The last step has the derivative of
@@ -139,10 +139,10 @@ def _shift(x: Array, t: Array, axis: int) -> Array:
     return shift + jnp.where(jnp.isfinite(last), last - lax.stop_gradient(last), 0)
 
 
-@_shift.defjvp
+@_normalizer.defjvp
 def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     x, t = primals
-    shift = _shift(x, t, axis)
+    shift = _normalizer(x, t, axis)
     log, change = jax.jvp(lambda x, t: _log_exp(x - shift, t), primals, tangents)
     total = jnp.sum(jnp.exp(log) * change, axis, keepdims=True)
     slope = jnp.sum(jnp.exp(t * log), axis, keepdims=True)

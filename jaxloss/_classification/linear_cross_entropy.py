@@ -120,8 +120,8 @@ def linear_cross_entropy(
     unit = _power_of_two(jnp.max(jnp.abs(weight), initial=0))
     tokens = _Tokens(hidden, labels, poison, jnp.broadcast_to(weight / unit, rows), exists)
     layer = _Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
-    tokens, layer = _typed(tokens, layer, class_axis_name)
-    chunks, restore = _cut(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
+    tokens, layer = _as_varying(tokens, layer, class_axis_name)
+    chunks, restore = _chunked(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
     if reduction == "none":
         return restore(_each(chunks, layer, masked, class_axis_name)) * weight
     return reduce_sums(_total(chunks, layer, class_axis_name) * unit, weight, rows, reduction, axis_name)
@@ -185,7 +185,7 @@ def _power_of_two(x: Array) -> Array:
     return jnp.where((power > 0) & jnp.isfinite(power), power, 1)
 
 
-def _cut(
+def _chunked(
     tokens: _Tokens, rows: tuple[int, ...], chunk_size: int, masked: bool
 ) -> tuple[_Tokens, Callable[[Array], Array]]:
     """Tokens as ``[chunks, tokens of a chunk, ...]``, and the way back.
@@ -264,7 +264,7 @@ def _capped(z: Array, cap: Array) -> Array:
     return cap * jnp.tanh(z / cap)
 
 
-def _typed(tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> tuple[_Tokens, _Layer]:
+def _as_varying(tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> tuple[_Tokens, _Layer]:
     """Everything as varying over the mapped axes over which anything does, and over the classes' where it meets them.
 
     So each slope adds up on its device, and is summed over the devices once.
@@ -275,7 +275,7 @@ def _typed(tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> tuple[
     return tokens._replace(hidden=devices.pbroadcast(tokens.hidden, axis_name)), layer._replace(soft_cap=soft_cap)
 
 
-def _costs(products: Array, tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> Array:
+def _token_losses(products: Array, tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> Array:
     """What each token costs, from its products with the kernel."""
     logits = products if layer.bias is None else products + layer.bias[None]
     if layer.soft_cap is not None:
@@ -320,7 +320,7 @@ def _total_rule(axis_name: AxisName | None, primals: Any, tangents: Any) -> tupl
     def add(by_layer: _Layer, chunk: _Tokens) -> tuple[_Layer, _Tokens]:
         products = _product(chunk.hidden, layer.kernel)
         costs, pull = jax.vjp(
-            functools.partial(_costs, axis_name=axis_name), products, chunk, layer._replace(kernel=None)
+            functools.partial(_token_losses, axis_name=axis_name), products, chunk, layer._replace(kernel=None)
         )
         by_products, by_chunk, by_rest = pull(chunk.weight + jnp.zeros_like(costs))
         by_products = by_products.astype(chunk.hidden.dtype)
@@ -350,7 +350,7 @@ def _each(chunks: _Tokens, layer: _Layer, skip: bool, axis_name: AxisName | None
     wide_kernel = layer.kernel.astype(chunks.weight.dtype)
 
     def cost(_: None, chunk: _Tokens) -> tuple[None, Array]:
-        return None, _costs(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer, axis_name)
+        return None, _token_losses(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer, axis_name)
 
     step = jax.checkpoint(_if_any(cost) if skip else cost, prevent_cse=False)
     return lax.scan(step, None, chunks)[1]

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import jax.numpy as jnp
 
 from .._contract import inputs
-from .._contract.checks import array, message, nan_unless, places, real, report
+from .._contract.checks import array, iota, message, nan_unless, real, report
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Number, Reduction
@@ -61,7 +61,7 @@ def coral_loss(
     count = logits.shape[axis]
     fits = (labels >= 0) & (labels <= count)
     report("labels", jnp.squeeze(labels, axis).astype(jnp.int32), jnp.squeeze(fits, axis), f"lie in [0, {count + 1})")
-    threshold = places(logits, axis, logits.dtype)
+    threshold = iota(logits, axis, logits.dtype)
     poison = nan_unless(fits, logits.dtype)
     above = (labels > threshold).astype(logits.dtype) + poison
     losses = jnp.sum(binary_nll(logits, above, jnp.ones((), logits.dtype)), axis)

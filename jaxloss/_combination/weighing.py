@@ -99,7 +99,7 @@ def dynamic_weight_average(history: Sequence[Mapping[str, Loss]], *, temperature
         )
     before, last = history[-2:] if len(history) > 1 else (history[-1], history[-1])
     same_names("history[-2]", before, "history[-1]", last)
-    rates = _rates(sizes("history[-1]", last), sizes("history[-2]", before))
+    rates = _loss_ratios(sizes("history[-1]", last), sizes("history[-2]", before))
     stacked = jnp.stack([*rates.values()])
     shares = jax.nn.softmax(stacked / jnp.asarray(temperature, stacked.dtype))
     return dict(zip(rates, lax.stop_gradient(len(rates) * shares)))
@@ -153,7 +153,7 @@ def gradnorm_loss(
     for name, mapping in given.items():
         same_names("weights", weights, name, mapping)
     factors, norms = sizes("weights", weights), sizes("gradient_norms", gradient_norms)
-    rates = _rates(sizes("losses", losses), sizes("initial_losses", initial_losses))
+    rates = _loss_ratios(sizes("losses", losses), sizes("initial_losses", initial_losses))
     pulls = jnp.stack([factors[name] * lax.stop_gradient(norms[name]).astype(factors[name].dtype) for name in factors])
     rate = jnp.stack([rates[name].astype(pulls.dtype) for name in factors])
     mean = jnp.mean(rate)
@@ -162,7 +162,7 @@ def gradnorm_loss(
     return jnp.sum(absolute(pulls - lax.stop_gradient(target)))
 
 
-def _rates(now: dict[str, Array], before: dict[str, Array]) -> dict[str, Array]:
+def _loss_ratios(now: dict[str, Array], before: dict[str, Array]) -> dict[str, Array]:
     """How far each loss has come, as a share of what it was."""
     pairs = {name: (loss, before[name].astype(loss.dtype)) for name, loss in now.items()}
     return {name: jnp.where(b == 0, 1, a / jnp.where(b == 0, 1, b)) for name, (a, b) in pairs.items()}

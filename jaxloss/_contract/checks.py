@@ -87,7 +87,7 @@ def _wide(dtype: Any) -> Any:
     return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
 
 
-def places(x: Array, axis: int, dtype: Any = jnp.int32) -> Array:
+def iota(x: Array, axis: int, dtype: Any = jnp.int32) -> Array:
     """How far along an axis each entry of `x` lies; spread over devices as `x` is, which explicit sharding asks for."""
     return lax.broadcasted_iota(dtype, x.shape, axis, out_sharding=jax.typeof(x).sharding)
 
@@ -131,7 +131,7 @@ def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:
     index = {}
     none = np.iinfo(np.int32).max
     for axis in range(bad.ndim):
-        place = places(bad, axis)
+        place = iota(bad, axis)
         first = jnp.min(jnp.where(bad, place, none), initial=none)
         bad = bad & (place == first)
         index[f"i{axis}"] = first

@@ -11,7 +11,7 @@ from jax import lax
 from jax.sharding import AxisType
 
 from . import devices
-from .checks import array, message, nan_unless, places, real, report, within
+from .checks import array, iota, message, nan_unless, real, report, within
 from .inputs import floating
 from .shapes import along, bool_mask, broadcastable, one_axis, reshape_hint
 from .types import Array, ArrayLike, AxisName
@@ -175,7 +175,7 @@ def vector_at_label(x: Array, index: Array, axis: int) -> Array:
 
 def is_label(x: Array, index: Array, axis: int) -> Array:
     """True in `x`'s shape where the class is the row's label."""
-    return places(x, axis) == index
+    return iota(x, axis) == index
 
 
 def _allowed(class_mask: ArrayLike, scores: Array, axis: int) -> Array:

@@ -159,19 +159,19 @@ def _softmaxes(z: Array, t: Array, temperature: Array, axis: int) -> tuple[Array
     kept = u > -jnp.inf
     near = kept & jnp.isfinite(x) & (jnp.abs(z - t) + jnp.abs(top_z - top_t) <= -(x + u))
     apart = jnp.where(near, (z - t) - (top_z - top_t), jnp.where(kept, x, 0) - jnp.where(kept, u, 0))
-    p, y = _softened(x, temperature, log_x), _softened(u, temperature, log_u)
+    p, y = _exp_over_temperature(x, temperature, log_x), _exp_over_temperature(u, temperature, log_u)
     d = apart / temperature - (log_x - log_u)
     rounding = jnp.sum(lax.stop_gradient(gain(p, y, d)), axis, keepdims=True)
     return p, y, d - jnp.where(jnp.abs(rounding) < 0.5, rounding, 0), apart
 
 
-def _softened(x: Array, temperature: Array, log_normalizer: ArrayLike) -> Array:
+def _exp_over_temperature(x: Array, temperature: Array, log_normalizer: ArrayLike) -> Array:
     """From logits that are finite, lest 0 times infinity be the change with the temperature."""
     return jnp.exp(jnp.maximum(x, -(jnp.finfo(x.dtype).max ** 0.5)) / temperature - log_normalizer)
 
 
 def _log_normalizer(z: Array, top: Array, temperature: Array, axis: int) -> Array:
-    total = jnp.sum(_softened(shifted(z, top), temperature, 0), axis, keepdims=True)
+    total = jnp.sum(_exp_over_temperature(shifted(z, top), temperature, 0), axis, keepdims=True)
     return log_or(total, 0)
 
 

@@ -67,7 +67,7 @@ def renyi_divergence(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def _over(x: Array, b: Array) -> Array:
+def _expm1_ratio(x: Array, b: Array) -> Array:
     """``(exp(b * x) - 1) / b``, `x` at b = 0."""
     endless = jnp.isinf(x)
     limit = jnp.where(b == 0, x, jnp.expm1(times(b, x)) / jnp.where(b == 0, 1, b))
@@ -90,7 +90,7 @@ def _renyi(log_p: Array, y: Array, alpha: Array, axes: tuple[int, ...]) -> Array
     """
     b = 1 - alpha
     _, share, d = _shares(log_p, y, axes)
-    slope = jnp.sum(times(share, _over(d, b)), axes, keepdims=True)
+    slope = jnp.sum(times(share, _expm1_ratio(d, b)), axes, keepdims=True)
     change = times(b, slope)
     close = (change > -0.5) & (change < 1e30)
     logs = log_or(share, -jnp.inf) + times(b, d)

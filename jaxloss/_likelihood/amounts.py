@@ -147,7 +147,7 @@ def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
     far = jnp.maximum(jnp.abs(a * log), jnp.abs(b * log)) > 30  # and so exponentials may overflow where powers do not
     x, some = jnp.where(far, 0, log), jnp.where(y > 0, y, 1)
     near = times(jnp.exp(x) * exprel_slope(a * x) - exprel_slope(b * x), p**b)
-    apart = _scaled(some**b, some * p**a, a * log) - _scaled(some**b, p**b, b * log)
+    apart = _scaled_exprel_slope(some**b, some * p**a, a * log) - _scaled_exprel_slope(some**b, p**b, b * log)
     scale = jnp.where(value > 1, 2.0**-20, 1.0)  # neither term may overflow before the two are one
     change = 2 * jnp.square(log) * (scale * jnp.where(far, apart, near))
     inside = (-jnp.log(p) * (scale * value) - change) / scale
@@ -155,7 +155,7 @@ def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
     return jnp.where(jnp.isinf(value), jnp.where(b > 0, -jnp.inf, jnp.inf), slope)
 
 
-def _scaled(large: Array, small: Array, t: Array) -> Array:
+def _scaled_exprel_slope(large: Array, small: Array, t: Array) -> Array:
     """``small * exprel_slope(t)``, where `large` is ``small * exp(t)``: neither factor overflows."""
     down = -jnp.abs(t)
     return jnp.where(t > 0, large * (exprel(down) - exprel_slope(down)), small * exprel_slope(down))

@@ -157,7 +157,7 @@ def _at_least_8(y: Array) -> Array:
     return jnp.maximum(y, 8)
 
 
-def _saddle(deviance: Array, y: Array, error: Array) -> Array:
+def _saddle_point(deviance: Array, y: Array, error: Array) -> Array:
     return deviance + 0.5 * jnp.log(_at_least_8(y)) + HALF_LOG_2_PI + error
 
 
@@ -177,7 +177,7 @@ def _poisson_deviance(rate: Array, log_rate: Array, y: Array) -> Array:
 @with_partials(_rate_slope, lambda z, y, *_: -z, lambda z, *_: jnp.ones_like(z))
 def _full_poisson(z: Array, y: Array, factorial: Array, error: Array) -> Array:
     deviance = _poisson_deviance(jnp.exp(z), z, _at_least_8(y))
-    return jnp.where(y > 8, _saddle(deviance, y, error), _poisson(z, y) + factorial)
+    return jnp.where(y > 8, _saddle_point(deviance, y, error), _poisson(z, y) + factorial)
 
 
 @with_partials(
@@ -187,7 +187,7 @@ def _full_poisson(z: Array, y: Array, factorial: Array, error: Array) -> Array:
 )
 def _full_poisson_of_rate(p: Array, y: Array, factorial: Array, error: Array) -> Array:
     deviance = _poisson_deviance(p, jnp.log(p), _at_least_8(y))
-    return jnp.where(y > 8, _saddle(deviance, y, error), _poisson_of_rate(p, y) + factorial)
+    return jnp.where(y > 8, _saddle_point(deviance, y, error), _poisson_of_rate(p, y) + factorial)
 
 
 def _excess(p: Array, y: Array, a: Array) -> Array:
@@ -203,7 +203,7 @@ def _odds_by_dispersion(p: Array, y: Array, a: Array) -> Array:
 
 
 @with_partials(lambda p, y, a: -quotient(a, 1 + a * p), _odds_by_label, _odds_by_dispersion)
-def _log_stretch(p: Array, y: Array, a: Array) -> Array:
+def _log1p_ratio(p: Array, y: Array, a: Array) -> Array:
     """``log((1 + a * y) / (1 + a * p))``."""
     s = a * _excess(p, y, a)
     near = jnp.abs(s) < 0.5
@@ -213,13 +213,13 @@ def _log_stretch(p: Array, y: Array, a: Array) -> Array:
 @with_partials(lambda p, y, a: quotient(1 / p, 1 + a * p), _odds_by_label, _odds_by_dispersion)
 def _log_odds(p: Array, y: Array, a: Array) -> Array:
     """``log(p * (1 + a * y) / (1 + a * p))``."""
-    return jnp.log(p) + _log_stretch(p, y, a)
+    return jnp.log(p) + _log1p_ratio(p, y, a)
 
 
 def _deviance_by_dispersion(p: Array, y: Array, a: Array) -> Array:
     """Of ``y * log(y / p) - (y + 1 / a) * log((1 + a * y) / (1 + a * p))``."""
     excess = _excess(p, y, a)
-    return -excess * (excess * log1p_bend(a * excess, _log_stretch(p, y, a)))
+    return -excess * (excess * log1p_bend(a * excess, _log1p_ratio(p, y, a)))
 
 
 # The order of the two derivatives changed, the first two have no terms that cancel.
@@ -250,14 +250,16 @@ def _negative_binomial(p: Array, y: Array, a: Array) -> Array:
 
 def _binomial_deviance(p: Array, y: Array, a: Array) -> Array:
     """Of successes and of failures, each at least 0."""
-    excess, log_stretch = _excess(p, y, a), _log_stretch(p, y, a)
+    excess, log_ratio = _excess(p, y, a), _log1p_ratio(p, y, a)
     log = _log_of(p / y * ((1 + a * y) / (1 + a * p)), _log_odds(p, y, a) - jnp.log(y))
-    return excess * (log1p_deficit(a * excess, log_stretch) - log1p_deficit(-excess / y, log))
+    return excess * (log1p_deficit(a * excess, log_ratio) - log1p_deficit(-excess / y, log))
 
 
 @with_partials(_binomial_by_mean, _binomial_by_label, _binomial_by_dispersion, lambda p, y, a, _: jnp.ones_like(p + a))
 def _full_negative_binomial(p: Array, y: Array, a: Array, factorial: Array) -> Array:
     error = stirling_series(1 / _at_least_8(y)) + rising_error(y, a)
     return jnp.where(
-        y > 8, _saddle(_binomial_deviance(p, _at_least_8(y), a), y, error), _negative_binomial(p, y, a) + factorial
+        y > 8,
+        _saddle_point(_binomial_deviance(p, _at_least_8(y), a), y, error),
+        _negative_binomial(p, y, a) + factorial,
     )

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import inputs
-from .._contract.checks import message, places
+from .._contract.checks import iota, message
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.shapes import unsharded
@@ -178,7 +178,7 @@ def _(axis: int, fair: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
 
 def _rank(x: Array, axis: int) -> Array:
     """How many members lie below each less how many lie above; equal ones count for neither."""
-    place = places(x, axis)
+    place = iota(x, axis)
     x, origin = lax.sort((x, place), axis, num_keys=1)
     last = x.shape[axis] - 1
     step = x != jnp.roll(x, 1, axis)

@@ -251,7 +251,7 @@ def _gaussian_nll(e: Array, v: Array) -> Array:
 
 @jax.custom_jvp
 def _mixture_nll(logits: Array, errors: Array, scales: Array) -> Array:
-    return jax.nn.logsumexp(logits, -1) - jax.nn.logsumexp(_weighed(logits, errors, scales), -1)
+    return jax.nn.logsumexp(logits, -1) - jax.nn.logsumexp(_log_joint(logits, errors, scales), -1)
 
 
 @_mixture_nll.defjvp
@@ -259,7 +259,7 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     """A component without a share comes first, so that 0 meets no infinite slope."""
     logits, errors, scales = primals
     d_logits, d_errors, d_scales = tangents
-    responsibilities = jax.nn.softmax(_weighed(logits, errors, scales), -1)
+    responsibilities = jax.nn.softmax(_log_joint(logits, errors, scales), -1)
     largest = jnp.finfo(errors.dtype).max
     z = jnp.clip(quotient(errors, scales), -largest, largest)
     pull = quotient(responsibilities * z, scales)
@@ -268,7 +268,7 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     return _mixture_nll(*primals), jnp.sum(slopes, -1)
 
 
-def _weighed(logits: Array, errors: Array, scales: Array) -> Array:
+def _log_joint(logits: Array, errors: Array, scales: Array) -> Array:
     """With the logarithm of each component's density, finite however far away it is."""
     farthest = jnp.sqrt(jnp.finfo(errors.dtype).max)
     density = -0.5 * jnp.square(jnp.clip(quotient(errors, scales), -farthest, farthest)) - jnp.log(scales)

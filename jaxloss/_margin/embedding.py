@@ -280,7 +280,7 @@ def triplet_margin_with_distance_loss(
     axes = _feature_axes(distance, triplet[0])
     if mask is not None:
         exists = inputs.row_mask(mask, triplet[0], axes)
-        triplet = [jnp.where(exists, x, _filler(x, place)) for place, x in enumerate(triplet, start=1)]
+        triplet = [jnp.where(exists, x, _placeholder(x, place)) for place, x in enumerate(triplet, start=1)]
     losses = _triplet_hinge(*triplet, distance=distance, margin=margin, swap=swap)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -318,7 +318,7 @@ def _feature_axes(distance: Callable[[Array, Array], Array], x: Array) -> tuple[
     return tuple(range(len(result.shape), x.ndim))
 
 
-def _filler(x: Array, place: int) -> Array:
+def _placeholder(x: Array, place: int) -> Array:
     """Vectors that are nobody's: small, and neither equal nor parallel for different places."""
     size = math.prod(x.shape[-1:])
     rising = lax.broadcasted_iota(x.dtype, x.shape[-1:], 0) / max(size, 1) if x.ndim else jnp.zeros((), x.dtype)

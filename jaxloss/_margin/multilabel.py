@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._contract import classes, inputs
-from .._contract.checks import array, message, nan_unless, places, real, report, within
+from .._contract.checks import array, iota, message, nan_unless, real, report, within
 from .._contract.jit import jit, jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.shapes import along, bool_mask, unsharded
@@ -133,7 +133,7 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
     )
     index = listed.astype(jnp.int32)
     target = jnp.cumsum(index == -1, -1, dtype=jnp.int32) == 0
-    place = places(index, index.ndim - 1)
+    place = iota(index, index.ndim - 1)
     hits = (index[..., :, None] == place[..., None, :]) & target[..., :, None]
     return scores, jnp.sum(hits, -2, dtype=scores.dtype), nan_unless(jnp.all(fits, -1, keepdims=True), scores.dtype)
 

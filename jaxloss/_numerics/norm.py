@@ -48,7 +48,7 @@ def p_norm(x: Array, p: float, axes: tuple[int, ...]) -> Array:
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _root_of_powers(x: Array, p: float, axes: tuple[int, ...]) -> Array:
     top, scale = _scale(x, axes)
-    total = jnp.sum(_over(scale, jnp.abs(x)) ** p, axes, keepdims=True)
+    total = jnp.sum(_divided(scale, jnp.abs(x)) ** p, axes, keepdims=True)
     return jnp.where(jnp.isinf(top), jnp.inf, total ** (1 / p) * scale)
 
 
@@ -56,7 +56,7 @@ def _root_of_powers(x: Array, p: float, axes: tuple[int, ...]) -> Array:
 def _(p: float, axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
     _, scale = _scale(x, axes)
-    size = _over(scale, absolute(x))
+    size = _divided(scale, absolute(x))
     total = jnp.sum(size**p, axes, keepdims=True)
     root = jnp.where(total == 0, 1, total) ** (1 / p)
     slope = jnp.sign(x) * jnp.where(x == 0, 1, size / root) ** (p - 1)
@@ -100,7 +100,7 @@ def _reciprocal(x: Array, axes: tuple[int, ...]) -> Array:
 def _parts(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """The largest entry, a number of its size whose reciprocal is one too, and the sum of squares over that."""
     top, scale = _scale(x, axes)
-    return top, scale, jnp.sum(jnp.square(_over(scale, x)), axes, keepdims=True)
+    return top, scale, jnp.sum(jnp.square(_divided(scale, x)), axes, keepdims=True)
 
 
 def _scale(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
@@ -110,7 +110,7 @@ def _scale(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     return top, lax.optimization_barrier(scale)
 
 
-def _over(scale: Array, x: Array) -> Array:
+def _divided(scale: Array, x: Array) -> Array:
     # As rounded, and the scale behind a barrier: of a constant XLA would divide the square by the scale's, 0 by 0.
     info = jnp.finfo(x.dtype)
     return lax.reduce_precision(x * (1 / scale), info.nexp, info.nmant)

@@ -274,7 +274,7 @@ def _huber(error: Array, delta: Array) -> Array:
     return 0.5 * jnp.square(quadratic) + delta * (distance - quadratic)
 
 
-def _slant(error: Array, scale: Array) -> tuple[Array, Array, Array]:
+def _hypotenuse_parts(error: Array, scale: Array) -> tuple[Array, Array, Array]:
     """Whether the error is the smaller of the two, how much smaller that one is, and 1 over their hypotenuse at 1."""
     near = jnp.abs(error) < scale
     small = quotient(jnp.where(near, error, scale), jnp.where(near, scale, error))
@@ -282,16 +282,16 @@ def _slant(error: Array, scale: Array) -> tuple[Array, Array, Array]:
 
 
 def _sine(error: Array, scale: Array) -> Array:
-    near, small, root = _slant(error, scale)
+    near, small, root = _hypotenuse_parts(error, scale)
     return jnp.where(near, small, jnp.sign(error)) * root
 
 
 def _cosine(error: Array, scale: Array) -> Array:
-    near, small, root = _slant(error, scale)
+    near, small, root = _hypotenuse_parts(error, scale)
     return jnp.where(near, 1, absolute(small)) * root
 
 
 @with_partials(_sine, _cosine)
 def _hypotenuse(error: Array, scale: Array) -> Array:
-    near, small, _ = _slant(error, scale)
+    near, small, _ = _hypotenuse_parts(error, scale)
     return jnp.where(near, scale, jnp.abs(error)) * jnp.sqrt(1 + jnp.square(small))

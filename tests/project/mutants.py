@@ -399,8 +399,8 @@ CONTRACT -k cosine_embedding
 
 a mask multiplied: _margin/embedding.py
 CONTRACT tests/margin -k triplet_margin_with_distance
-- jnp.where(exists, x, _filler(x, place))
-+ x * exists.astype(x.dtype) + _filler(x, place) * (1 - exists.astype(x.dtype))
+- jnp.where(exists, x, _placeholder(x, place))
++ x * exists.astype(x.dtype) + _placeholder(x, place) * (1 - exists.astype(x.dtype))
 
 alpha for negatives: _classification/focal.py
 CONTRACT -k sigmoid_focal
