@@ -49,14 +49,44 @@ def message(text: str) -> str:
 
 def array(name: str, x: Any) -> Array:
     """`x` as an array of numbers, or an error that says what to pass."""
-    if not hasattr(x, "dtype") and not isinstance(x, (bool, int, float)):
+    if not is_array(x):
         hint = "; jnp.asarray makes one of lists" if isinstance(x, (list, tuple)) else ""
         kind = "None" if x is None else f"a {type(x).__name__}"
         raise TypeError(message(f"{name} must be an array, got {kind}{hint}"))
-    x = jnp.asarray(x)
+    x = jnp.asarray(as_jax_reads(name, x))
+    if hasattr(jax.typeof(x), "inner_aval"):
+        raise TypeError(message(f"{name} must be an array, got a Ref; pass {name}[...]"))
     if not (x.dtype == jnp.bool_ or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
         raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
     return x
+
+
+def is_array(x: Any) -> bool:
+    """Or a number, or a variable that JAX takes for one, as Flax's."""
+    return isinstance(x, (jax.Array, np.ndarray, np.generic, bool, int, float)) or hasattr(x, "__jax_array__")
+
+
+def misread(x: Any) -> bool:
+    """Whether JAX might take NumPy's array for another: its fast dispatch looks at neither byte order nor subclass."""
+    if isinstance(x, np.ndarray):
+        return type(x) is not np.ndarray or not x.dtype.isnative or x.dtype.char == "g"
+    return isinstance(x, np.longdouble) or (isinstance(x, (dict, list, tuple)) and any(map(misread, jax.tree.leaves(x))))
+
+
+def as_jax_reads(name: str, x: Any) -> Any:
+    """The same numbers in an array of NumPy's own, or an error where there would be more to it than numbers."""
+    if not misread(x):
+        return x
+    if isinstance(x, np.ma.MaskedArray):
+        hint = f"; pass its data, and mask=~np.ma.getmaskarray({name})"
+        raise TypeError(message(f"{name} must be a plain array, got a masked one{hint}"))
+    if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap, np.matrix):
+        kind = type(x).__name__
+        raise TypeError(
+            message(f"{name} must be a plain array, got a {kind}; np.asarray makes one, of its numbers alone")
+        )
+    x = np.asarray(x)
+    return x.astype(np.float64 if x.dtype.char == "g" else x.dtype.newbyteorder("="))
 
 
 def overflows(x: Any) -> bool:
@@ -184,6 +214,8 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(f)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         leaves, tree = jax.tree.flatten((args, kwargs))
+        with calling("checked"):
+            leaves = [as_jax_reads("an argument", leaf) for leaf in leaves]
         arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
         if any(isinstance(leaf, Tracer) for leaf in arrays):
             raise TypeError("checked must be outermost: write checked(jit(f)) or checked(grad(f)), not jit(checked(f))")

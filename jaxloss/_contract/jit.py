@@ -14,10 +14,12 @@ from jax.sharding import AxisType
 from .checks import (
     INTEGERS,
     array,
+    as_jax_reads,
     calling,
     inside_call,
     limits,
     message,
+    misread,
     nan_unless,
     overflows,
     report,
@@ -75,6 +77,9 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
         # All that an eager call costs beyond its dispatch: whose name a message gets is looked up once there is one.
         narrowed = {}
         for name, value in (*zip(names, args), *kwargs.items()):
+            if _may_be_misread(type(value)) and misread(value) and name not in static:
+                with calling(f.__name__):
+                    value = narrowed[name] = jax.tree.map(functools.partial(as_jax_reads, name), value)
             if isinstance(value, INTEGERS) and overflows(value) and name not in static:
                 value = narrowed[name] = _narrowed(value, name in indices)
             if name in static:
@@ -94,7 +99,7 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
         except TypeError:
             with calling(f.__name__):
                 for name, value in _bind(signature, args, kwargs).items():
-                    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in _NOT_NUMBERS:
+                    if isinstance(value, (np.ndarray, np.generic)) and _not_numbers(value.dtype):
                         raise TypeError(message(f"{name} must hold real numbers, got {value.dtype}")) from None
                     if name not in static and value is not None:
                         array(name, value)
@@ -119,8 +124,16 @@ def _same_mesh(*arguments: Any) -> Any:
 # Into the program of a caller while that is traced; since JAX 0.12 ``True`` means only once it is lowered.
 _INLINE: Any = getattr(getattr(jax, "Inline", None), "JAX_EARLY", True)
 _NUMBERS = (int, float, np.generic, np.ndarray)
-_NOT_NUMBERS = "OSUMm"
 _KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
+
+
+@functools.cache
+def _may_be_misread(kind: type) -> bool:
+    return issubclass(kind, (np.ndarray, np.longdouble, dict, list, tuple))
+
+
+def _not_numbers(dtype: Any) -> bool:
+    return dtype.kind in "OSUMm" or dtype.names is not None
 
 
 def _narrowed(x: Any, index: bool) -> Any:
@@ -133,7 +146,7 @@ def _narrowed(x: Any, index: bool) -> Any:
 def _outside(name: str, value: Any, kind: Number | Parameter, lead: Any) -> str:
     """What is wrong with a number of Python's or NumPy's, as it is given or as it reaches the loss; or nothing."""
     plain = type(value) in (int, float)
-    if getattr(value, "dtype", np.dtype(float)).kind in _NOT_NUMBERS:  # which gets an error of its own
+    if _not_numbers(getattr(value, "dtype", np.dtype(float))):  # which gets an error of its own
         return ""
     if isinstance(kind, Parameter) and not plain and np.ndim(value):  # of many, some may be masked
         return ""
