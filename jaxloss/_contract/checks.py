@@ -70,7 +70,9 @@ def misread(x: Any) -> bool:
     """Whether JAX might take NumPy's array for another: its fast dispatch looks at neither byte order nor subclass."""
     if isinstance(x, np.ndarray):
         return type(x) is not np.ndarray or not x.dtype.isnative or x.dtype.char == "g"
-    return isinstance(x, np.longdouble) or (isinstance(x, (dict, list, tuple)) and any(map(misread, jax.tree.leaves(x))))
+    return isinstance(x, np.longdouble) or (
+        isinstance(x, (dict, list, tuple)) and any(map(misread, jax.tree.leaves(x)))
+    )
 
 
 def as_jax_reads(name: str, x: Any) -> Any:
