@@ -70,7 +70,7 @@ def misread(x: Any) -> bool:
     """Whether JAX might take NumPy's array for another: its fast dispatch looks at neither byte order nor subclass."""
     if isinstance(x, np.ndarray):
         return type(x) is not np.ndarray or not x.dtype.isnative or x.dtype.char == "g"
-    return isinstance(x, np.longdouble) or (
+    return (isinstance(x, np.floating) and x.dtype.char == "g") or (
         isinstance(x, (dict, list, tuple)) and any(map(misread, jax.tree.leaves(x)))
     )
 

@@ -129,7 +129,7 @@ _KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
 
 @functools.cache
 def _may_be_misread(kind: type) -> bool:
-    return issubclass(kind, (np.ndarray, np.longdouble, dict, list, tuple))
+    return issubclass(kind, (np.ndarray, np.floating, dict, list, tuple))
 
 
 def _not_numbers(dtype: Any) -> bool:
