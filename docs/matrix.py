@@ -46,7 +46,7 @@ COLUMNS = {
             "a_symbolic_batch",
         ],
     ),
-    "axis_name": ("with it the program is that without and two sums of scalars", ["devices_meet_in_two_sums_only"]),
+    "axis_name": ("with it the program is that without, but for three scalars", ["devices_meet_in_scalars_only"]),
     "explicit": ("each axis sharded explicitly; the gradient stays where its input is", ["explicit_sharding"]),
     "debug": ("`jax_debug_nans`", ["debug_nans"]),
     "transforms": (

@@ -22,7 +22,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 from .._contract import classes, devices, inputs
 from .._contract.checks import array, message, widened
 from .._contract.jit import jit_over_classes
-from .._contract.reduction import element_weights, reduce_sums, valid_reduction
+from .._contract.reduction import element_weights, power_of_two, reduce_sums, sum_of_weights, valid_reduction
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
 from .._numerics.derivatives import precomputed, squarable, with_partials
 from .._numerics.softmax import smoothed_nll
@@ -117,14 +117,17 @@ def linear_cross_entropy(
     if masked:
         hidden = jnp.where(exists[..., None], hidden, 0)
     # Slopes are multiplied by weights in half precision, whose range they must not leave.
-    unit = _power_of_two(jnp.max(jnp.abs(weight), initial=0))
+    unit = power_of_two(jnp.max(jnp.abs(weight), initial=0))
     tokens = _Tokens(hidden, labels, poison, jnp.broadcast_to(weight / unit, rows), exists)
     layer = _Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
     tokens, layer = _as_varying(tokens, layer, class_axis_name)
     chunks, restore = _chunked(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
     if reduction == "none":
         return restore(_each(chunks, layer, masked, class_axis_name)) * weight
-    return reduce_sums(_total(chunks, layer, class_axis_name) * unit, weight, rows, reduction, axis_name)
+    total = _total(chunks, layer, class_axis_name)
+    if reduction == "mean" and weights is not None:
+        return reduce_sums(total, sum_of_weights(weight / unit, rows), reduction, axis_name, unit)
+    return reduce_sums(total * unit, sum_of_weights(weight, rows), reduction, axis_name)
 
 
 class _Tokens(NamedTuple):
@@ -177,12 +180,6 @@ def _chunk_size(chunk_size: int | None, features: Any, reduction: Reduction) -> 
     if chunk_size < 1:
         raise ValueError(message(f"chunk_size must be at least 1, got {chunk_size}"))
     return int(chunk_size)
-
-
-def _power_of_two(x: Array) -> Array:
-    """The one nearest to `x`, by which products and quotients are exact; 1 for what has none."""
-    power = lax.reduce_precision(lax.stop_gradient(x), jnp.finfo(x.dtype).nexp, 0)
-    return jnp.where((power > 0) & jnp.isfinite(power), power, 1)
 
 
 def _chunked(

@@ -9,6 +9,7 @@ derivative comes back as it is, and `pbroadcast`, whose derivatives are summed.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -22,14 +23,19 @@ from .checks import message
 from .types import Array, AxisName
 
 
-def names(axis_name: AxisName | None) -> tuple[str, ...]:
-    return axis_name if isinstance(axis_name, tuple) else () if axis_name is None else (axis_name,)
+def names(axis_name: AxisName | None, option: str = "axis_name") -> tuple[str, ...]:
+    if not isinstance(axis_name, tuple):
+        return () if axis_name is None else (axis_name,)
+    flat = tuple(name for part in axis_name for name in names(part, option))
+    if len({*flat}) < len(flat):
+        raise ValueError(message(f"{option} must name each axis once, got {axis_name!r}"))
+    return flat
 
 
 def splits_classes(class_axis_name: AxisName | None, axis_name: AxisName | None) -> None:
     """Raises where the classes can't be split over these axes."""
     mesh = jax.sharding.get_abstract_mesh()
-    for name in names(class_axis_name):
+    for name in names(class_axis_name, "class_axis_name"):
         if (name, AxisType.Manual) not in zip(mesh.axis_names, mesh.axis_types):
             raise ValueError(message(f"class_axis_name must be an axis of a surrounding shard_map, got {name!r}"))
         if name in names(axis_name):
@@ -44,20 +50,20 @@ def device_count() -> int:
 
 
 def axis_size(axis_name: AxisName | None) -> int:
-    return lax.axis_size(axis_name) if names(axis_name) else 1
+    return math.prod(map(lax.axis_size, names(axis_name)))
 
 
 def local_index(index: Array, size: int, axis_name: AxisName | None) -> Array:
     """`index` counted from the first of this device's slice of this size; `size` if it lies in another's."""
     if not names(axis_name):
         return index
-    index = index - size * jnp.asarray(lax.axis_index(axis_name))
+    index = index - size * jnp.asarray(lax.axis_index(names(axis_name)))
     return jnp.where((index >= 0) & (index < size), index, size)
 
 
 def pmax(x: Array, axis_name: AxisName | None) -> Array:
     """The maximum over the devices, of what is held constant."""
-    return lax.pmax(x, axis_name) if names(axis_name) else x
+    return functools.reduce(lax.pmax, names(axis_name), x)
 
 
 def pall(fits: Array, axis_name: AxisName | None) -> Array:

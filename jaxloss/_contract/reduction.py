@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from typing import Any
@@ -12,10 +13,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import devices
-from .checks import array, message, nan_unless, report, widened
+from .checks import array, calling, message, nan_unless, report, widened
 from .jit import jit
 from .shapes import bool_mask, broadcastable
 from .types import Array, ArrayLike, AxisName, Reduction
+
+
+_NOTHING: Any = object()
 
 
 @jax.tree_util.register_dataclass
@@ -30,6 +34,8 @@ class Total:
     Attributes:
       total: the sum of mask * weight * loss.
       weight: the sum of mask * weight.
+      total_rest: what additions have rounded off ``total``, lest a running total of very many stop growing.
+      weight_rest: the same of ``weight``.
 
     Example:
       >>> one = jaxloss.mse_loss(jnp.array([1.0, 1.0, 1.0]), jnp.zeros(3), reduction="total")
@@ -40,11 +46,20 @@ class Total:
 
     total: Array
     weight: Array
+    total_rest: Array = dataclasses.field(default=_NOTHING, repr=False)
+    weight_rest: Array = dataclasses.field(default=_NOTHING, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("total", "weight"):
+            if getattr(self, f"{name}_rest") is _NOTHING:
+                object.__setattr__(self, f"{name}_rest", jnp.zeros_like(getattr(self, name)))
 
     def __add__(self, other: Total) -> Total:
         if not isinstance(other, Total):
             return NotImplemented
-        return Total(self.total + other.total, self.weight + other.weight)
+        total, total_rest = _add(self.total, self.total_rest, other.total, other.total_rest)
+        weight, weight_rest = _add(self.weight, self.weight_rest, other.weight, other.weight_rest)
+        return Total(total, weight, total_rest, weight_rest)
 
     def __radd__(self, other: int) -> Total:
         """Lets the builtin ``sum`` start at its 0."""
@@ -52,16 +67,12 @@ class Total:
 
     def psum(self, axis_name: AxisName) -> Total:
         """The total over all devices of the mapped axis or axes, inside ``shard_map``, ``pmap`` or ``vmap``."""
-        total = self
-        for name in devices.names(axis_name):
-            # One at a time: a psum over two names refuses a value that varies along only one of them.
-            total = Total(lax.psum(total.total, name), lax.psum(total.weight, name))
-        return total
+        with calling("Total.psum"):
+            return jax.tree.map(lambda x: _psum(x, axis_name), self)
 
     def mean(self) -> Array:
-        """``total / weight``; exactly 0, with zero gradient, when there is no weight."""
-        empty = self.weight == 0
-        return jnp.where(empty, 0, self.total / jnp.where(empty, 1, self.weight))
+        """``total / weight``; exactly 0, with zero gradient, when there is no weight; NaN where that overflows."""
+        return _ratio(self.total + self.total_rest, self.weight + self.weight_rest)
 
 
 @jit
@@ -136,10 +147,12 @@ def reduce(
     weight, exists = element_weights(losses.shape, losses.dtype, weights, mask)
     if exists is not None:
         losses = jnp.where(exists, losses, 0)
-    weighted = losses * weight
     if reduction == "none":
-        return weighted
-    return reduce_sums(jnp.sum(weighted), weight, losses.shape, reduction, axis_name)
+        return losses * weight
+    if reduction != "mean" or weights is None:
+        return reduce_sums(jnp.sum(losses * weight), sum_of_weights(weight, losses.shape), reduction, axis_name)
+    total, weight, unit = _sums_in_units(losses, weight)
+    return reduce_sums(total, weight, reduction, axis_name, unit)
 
 
 def valid_reduction(reduction: Reduction, axis_name: AxisName | None) -> None:
@@ -162,21 +175,79 @@ def element_weights(
     return jnp.where(exists, weight + _nan_unless_bool(mask, dtype), 0), exists
 
 
+def _sums_in_units(losses: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """Both sums in units of a power of two of the average weight, in which they leave the range of the dtype no more
+    than the mean does."""
+    count = math.prod(weight.shape)
+    small = 0.5 ** (count.bit_length() if isinstance(count, int) else 31)
+    whole, part = jnp.sum(weight), jnp.sum(weight * small)
+    large = jnp.isinf(whole)  # which `part` is only if a weight is
+    size = jnp.abs(lax.stop_gradient(jnp.where(large, part, whole)))
+    root = power_of_two(jnp.sqrt(size) * jnp.where(large, 1, small**0.5))
+    each = 1 / root
+    # In two steps, lest one be out of range; as rounded, lest XLA take the factor out of the sum, or on CPUs write it
+    # out for each element.
+    info = jnp.finfo(losses.dtype)
+    weighted = lax.reduce_precision(losses * each * weight * each, info.nexp, info.nmant)
+    weight_sum = jnp.where(large, part * each * each / small, whole * each * each) * copies(weight, losses.shape)
+    return jnp.sum(weighted), weight_sum, jnp.square(root)
+
+
+def sum_of_weights(weight: Array, shape: tuple[int, ...]) -> Array:
+    return jnp.sum(weight) * copies(weight, shape)
+
+
+def copies(weight: Array, shape: tuple[int, ...]) -> Array:
+    """How many elements share a weight. More than 2^31 don't pass as a Python integer."""
+    count = math.prod(size for size, own in zip(shape, weight.shape or itertools.repeat(1)) if own == 1)
+    return jnp.asarray(float(count) if isinstance(count, int) else count, weight.dtype)
+
+
 def reduce_sums(
-    weighted_sum: Array, weight: Array, shape: tuple[int, ...], reduction: Reduction, axis_name: AxisName | None
+    total: Array, weight: Array, reduction: Reduction, axis_name: AxisName | None, unit: Array | None = None
 ) -> Array:
-    """The way out, with the weighted sum of losses of this shape."""
-    copies = math.prod(size for size, own in zip(shape, weight.shape or itertools.repeat(1)) if own == 1)
-    total = Total(weighted_sum, jnp.sum(weight) * _number(copies, weight.dtype))
+    """The way out, with both sums; for a mean they may be in units of a power of two of this device's."""
     if axis_name is not None:
-        total = total.psum(axis_name)
-    results: dict[str, Any] = {"mean": total.mean(), "sum": total.total, "total": total}
-    return results[reduction]
+        if unit is not None:  # the devices' largest
+            share = unit / devices.pmax(unit, axis_name)
+            total, weight = total * share, weight * share
+        total, weight = _psum(total, axis_name), _psum(weight, axis_name)
+    if reduction == "mean":
+        return _ratio(total, weight)
+    result: Any = total if reduction == "sum" else Total(total, weight)
+    return result
 
 
-def _number(size: int, dtype: Any) -> Array:
-    """A count as an array; one of more than 2^31 doesn't pass as a Python integer."""
-    return jnp.asarray(float(size) if isinstance(size, int) else size, dtype)
+def power_of_two(x: Array) -> Array:
+    """The one nearest to `x`, by which products and quotients are exact; 1 for what has none."""
+    info = jnp.finfo(x.dtype)
+    power = lax.reduce_precision(lax.stop_gradient(x), info.nexp, 0)
+    power = jnp.where((power > 0) & ~jnp.isnan(power), power, 1)
+    return jnp.clip(power, 4 * info.tiny, 1 / (4 * info.tiny))  # whose reciprocal is one too
+
+
+def _add(a: Array, a_rest: Array, b: Array, b_rest: Array) -> tuple[Array, Array]:
+    """The sum of numbers of two parts each, as two: Knuth's, then Dekker's."""
+    total = a + b
+    back = total - a
+    rest = a_rest + b_rest + lax.stop_gradient((a - (total - back)) + (b - back))
+    finite = jnp.isfinite(total)
+    rest = jnp.where(finite, rest, 0)
+    whole = total + rest
+    return whole, jnp.where(finite, rest - (whole - total), 0)
+
+
+def _psum(x: Array, axis_name: AxisName) -> Array:
+    """One name at a time: a psum over two refuses a value that varies along only one of them."""
+    return functools.reduce(lax.psum, devices.names(axis_name), x)
+
+
+def _ratio(total: Array, weight: Array) -> Array:
+    unit = power_of_two(jnp.abs(weight))  # else a square of the weight, in the derivative, may be out of range
+    total, weight = total / unit, weight / unit
+    empty = weight == 0
+    mean = jnp.where(empty, 0, total / jnp.where(empty, 1, weight))
+    return mean + nan_unless(~jnp.isinf(weight), mean.dtype)
 
 
 def _nan_unless_bool(mask: ArrayLike, dtype: Any) -> Array:

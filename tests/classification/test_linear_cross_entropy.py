@@ -238,13 +238,13 @@ def test_more_than_2_to_the_31_logits():
 def test_chunks_without_a_token_are_skipped(reduction, monkeypatch):
     """Ten tokens of a hundred fill three chunks of four, wherever they lie."""
     seen = []
-    costs = room._costs
+    costs = room._token_losses
 
     def counted(*arguments, **names):
         jax.debug.callback(lambda: seen.append(1))
         return costs(*arguments, **names)
 
-    monkeypatch.setattr(room, "_costs", counted)
+    monkeypatch.setattr(room, "_token_losses", counted)
     rng = np.random.default_rng(0)
     mask = np.zeros(100, bool)
     mask[rng.permutation(100)[:10]] = True
@@ -365,7 +365,7 @@ def test_chunks_hold_every_token_once(tokens, chunk_size):
     given = room._Tokens(*[numbers[:, None]] * 3, numbers, exists)
 
     def cut(given, masked):
-        chunks, restore = room._cut(given, (tokens,), chunk_size, masked)
+        chunks, restore = room._chunked(given, (tokens,), chunk_size, masked)
         return chunks, restore(chunks.weight)
 
     for chunks, restored in jax.jit(lambda given: [cut(given, masked) for masked in (False, True)])(given):

@@ -331,8 +331,11 @@ def test_explicit_sharding(case):
 
 
 @one_case_a_loss
-def test_devices_meet_in_two_sums_only(case):
-    """With `axis_name` the program is what it is without, and two sums of scalars: so what holds of `reduce` holds."""
+def test_devices_meet_in_scalars_only(case):
+    """With `axis_name` the program is what it is without, but for scalars: the largest unit of the weights, both sums.
+
+    So what holds of `reduce` holds.
+    """
     p = problem(case)
 
     def primitives(axis_name):
@@ -341,9 +344,9 @@ def test_devices_meet_in_two_sums_only(case):
         return [(e.primitive.name, e.outvars[0].aval) for e in equations(jax.make_jaxpr(mapped)(p.x, p.rest).jaxpr)]
 
     alone, together = primitives(None), primitives("data")
-    sums = [aval.shape for name, aval in together if name.startswith("psum")]
-    assert sums == [(), ()]
-    assert [name for name, _ in together if not name.startswith("psum")] == [name for name, _ in alone]
+    met = [(name, aval.shape) for name, aval in together if name.startswith(("psum", "pmax"))]
+    assert [(name[:4], shape) for name, shape in met] == [("pmax", ()), ("psum", ()), ("psum", ())]
+    assert [name for name, aval in together if aval.shape] == [name for name, aval in alone if aval.shape]
 
 
 def equations(jaxpr):

@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from jax import lax
+from jax.sharding import AxisType, PartitionSpec as P
 
 import jaxloss
 from jaxloss import Total
@@ -198,7 +199,10 @@ def test_a_total_is_frozen_and_pickles():
     with pytest.raises(AttributeError):
         total.weight = jnp.ones(())
     assert pickle.loads(pickle.dumps(total)) == total
-    assert [path[0].name for path, _ in jax.tree_util.tree_leaves_with_path(total)] == ["total", "weight"]
+    assert [path[0].name for path, _ in jax.tree_util.tree_leaves_with_path(total)] == [
+        *("total", "weight", "total_rest", "weight_rest")
+    ]
+    assert repr(total) == "Total(total=Array(3., dtype=float32), weight=Array(2., dtype=float32))"
 
 
 LOSSES = f32(np.random.default_rng(0).normal(size=(2, 4, 5)))
@@ -253,6 +257,119 @@ def test_totals_across_mapped_axes():
     for reduction, expected in reductions.items():
         across = nested(functools.partial(jaxloss.reduce, reduction=reduction, axis_name=("outer", "inner")))
         np.testing.assert_allclose(across, np.full((2, 4), expected), rtol=1e-5)
+
+
+# --- weights of every scale, and very many of them ----------------------------------------------------------------
+
+
+SCALES = [5e-38, 1e-30, 1.0, 1e30, 1.5e38, 3e38]  # below 1.2e-38 XLA for CPUs takes a number for 0
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("shape", [(), (1, 1), (4, 1), (4, 3)])
+def test_the_mean_does_not_depend_on_the_scale_of_the_weights(shape, scale):
+    rng = np.random.default_rng(0)
+    losses = f32(rng.uniform(0, 3, (4, 3)))
+    weights = f32(rng.uniform(0.3, 1, shape) * scale)
+    w = weights.astype(np.float64)
+    every = np.broadcast_to(w, (4, 3))
+    mean = (every * losses).sum() / every.sum()
+    value, slopes = jax.value_and_grad(jaxloss.reduce)(losses, weights)
+    np.testing.assert_allclose(value, mean, rtol=1e-6)
+    np.testing.assert_allclose(slopes, every / every.sum(), rtol=1e-6)
+    by_weight = jax.grad(lambda w: jaxloss.reduce(losses, w))(weights)
+    expected = (losses - mean) / every.sum()
+    axes = tuple(axis for axis in range(2) if not shape or shape[axis] == 1)
+    expected = expected.sum(axes, keepdims=bool(shape)).reshape(shape)
+    atol = 1e-6 * abs(losses - mean).sum() / every.sum() + 1.2e-38
+    np.testing.assert_allclose(by_weight, expected, rtol=2e-5, atol=atol)
+
+
+@pytest.mark.parametrize("check_vma", [True, False])
+@pytest.mark.parametrize(
+    "scales", [(1e-30, 1, 1e30, 3e38), (5e-38, 1e-30, 5e-38, 1e-37), (0, 0, 0, 3e38), (0, 0, 0, 0)]
+)
+def test_devices_whose_weights_are_of_another_scale(scales, check_vma):
+    rng = np.random.default_rng(0)
+    losses, weights = f32(rng.uniform(0, 3, (4, 3))), f32(rng.uniform(0.3, 1, (4, 3)) * np.array(scales)[:, None])
+    mesh = jax.make_mesh((2, 2), ("a", "b"), axis_types=(AxisType.Auto,) * 2)
+    f = functools.partial(jaxloss.reduce, axis_name=("a", "b"))
+    mapped = jax.shard_map(f, mesh=mesh, in_specs=P(("a", "b")), out_specs=P(), check_vma=check_vma)
+    every = weights.astype(np.float64)
+    share = every / max(every.sum(), 1e-300)
+    np.testing.assert_allclose(mapped(losses, weights), (share * losses).sum(), rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(mapped)(losses, weights), share, rtol=1e-6, atol=1e-30)
+
+
+def test_very_many_small_weights():
+    weights = jnp.full(2**20, 1e-37)
+    losses = jnp.arange(2.0**20)
+    np.testing.assert_allclose(jaxloss.reduce(losses, weights), (2**20 - 1) / 2, rtol=1e-6)
+
+
+def test_class_weights_of_every_scale():
+    for scale in SCALES:
+        weights = f32([scale, scale])
+        np.testing.assert_allclose(
+            jaxloss.cross_entropy(jnp.zeros((4, 2)), jnp.array([0, 1, 1, 0]), class_weights=weights), np.log(2)
+        )
+        found = jaxloss.linear_cross_entropy(
+            jnp.ones((4, 3)), jnp.zeros((3, 2)), jnp.array([0, 1, 1, 0]), class_weights=weights
+        )
+        np.testing.assert_allclose(found, np.log(2), rtol=1e-6)
+
+
+def test_a_total_that_overflows_has_no_plausible_mean():
+    total = jaxloss.reduce(jnp.array([1.0, 3.0]), jnp.full(2, 3e38), reduction="total")
+    assert np.isinf(total.weight) and np.isnan(total.mean())
+    assert np.isnan(Total(jnp.float32(1), jnp.float32(jnp.inf)).mean())
+    assert Total(jnp.float32(jnp.inf), jnp.float32(2)).mean() == np.inf
+    assert (Total(jnp.float32(jnp.inf), jnp.float32(2)) + Total(jnp.float32(1), jnp.float32(2))).mean() == np.inf
+
+
+def test_a_running_total_never_stops_counting():
+    """2^26 additions one by one, then some from 1e9 on; float32 alone stops at 2^24."""
+
+    def run(total, loss, count):
+        one = Total(loss, jnp.ones(()))
+        return lax.fori_loop(0, count, lambda _, total: total + one, total)
+
+    start = Total(jnp.zeros(()), jnp.zeros(()))
+    total = jax.jit(run, static_argnums=2)(start, jnp.float32(0.1), 2**26)
+    np.testing.assert_allclose(total.mean(), F32(0.1), rtol=1e-6)
+    np.testing.assert_allclose(total.weight, 2**26, rtol=1e-6)
+    many = Total(jnp.float32(2e9), jnp.float32(1e9))
+    more = jax.jit(run, static_argnums=2)(many, jnp.float32(4), 2**20)
+    np.testing.assert_allclose(np.float64(more.weight) + np.float64(more.weight_rest), 1e9 + 2**20, rtol=1e-12)
+    np.testing.assert_allclose(more.mean(), (2e9 + 4 * 2**20) / (1e9 + 2**20), rtol=1e-6)
+
+
+def test_a_running_total_is_differentiated_like_its_sum():
+    def running(losses, weights):
+        rows = jax.vmap(lambda loss, weight: Total(loss * weight, weight))(losses, weights)
+        start = Total(jnp.zeros(()), jnp.zeros(()))
+        return lax.scan(lambda total, row: (total + row, None), start, rows)[0].mean()
+
+    rng = np.random.default_rng(0)
+    losses, weights = f32(rng.normal(size=50)), f32(rng.uniform(0, 2, 50))
+    for derive in (jax.grad, jax.jacfwd):
+        for place in (0, 1):
+            expected = derive(lambda l, w: jnp.sum(l * w) / jnp.sum(w), place)(losses, weights)
+            np.testing.assert_allclose(derive(running, place)(losses, weights), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis_name", [("i", "i"), ("i", ("i",)), ("i", ("j", "i"))])
+def test_a_mapped_axis_is_named_once(axis_name):
+    x = jnp.ones((2, 3, 2))
+
+    def mapped(f):
+        return jax.vmap(jax.vmap(f, axis_name="i"), axis_name="j")(x)
+
+    with pytest.raises(ValueError, match=r"reduce: axis_name must name each axis once, got \('i', "):
+        mapped(lambda x: jaxloss.reduce(x, axis_name=axis_name))
+    with pytest.raises(ValueError, match=r"Total.psum: axis_name must name each axis once, got \('i', "):
+        mapped(lambda x: jaxloss.reduce(x, reduction="total").psum(axis_name).total)
+    assert mapped(lambda x: jaxloss.reduce(x, axis_name=("i", ("j",)))).shape == (2, 3)
 
 
 # --- properties ---------------------------------------------------------------------------------------------------
