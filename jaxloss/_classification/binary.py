@@ -53,7 +53,7 @@ def binary_cross_entropy(
     p, y = inputs.elementwise(mask, harmless=0.5, probs=probs, labels=labels)
     p, y = inputs.valid("probs", p, "[0, 1]"), inputs.valid("labels", y, "[0, 1]")
     least = jnp.finfo(jnp.result_type(probs)).tiny
-    losses = _binary_cross_entropy(p, y, jnp.asarray(least, p.dtype))
+    losses = _binary_cross_entropy(inputs.spoiled(p, y), y, jnp.asarray(least, p.dtype))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -106,7 +106,7 @@ def binary_cross_entropy_with_logits(
     positive = jnp.ones((), logits.dtype)
     if pos_weight is not None:
         positive = classes.lined_up("pos_weight", pos_weight, logits, logits.ndim - 1)
-    losses = binary_nll(logits, labels, positive)
+    losses = binary_nll(inputs.spoiled(logits, labels), labels, positive)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

@@ -114,7 +114,7 @@ def asymmetric_loss(
     """
     logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
     labels = inputs.valid("labels", labels, "[0, 1]")
-    losses = _asymmetric(logits, labels, gamma_positive, gamma_negative, clip)
+    losses = _asymmetric(inputs.spoiled(logits, labels), labels, gamma_positive, gamma_negative, clip)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

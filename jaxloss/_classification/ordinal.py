@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import jax.numpy as jnp
 
 from .._contract import inputs
-from .._contract.checks import array, iota, message, nan_unless, real, report
+from .._contract.checks import array, iota, message, nan_unless, nan_with_any, real, report
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Number, Reduction
@@ -62,7 +62,7 @@ def coral_loss(
     fits = (labels >= 0) & (labels <= count)
     report("labels", jnp.squeeze(labels, axis).astype(jnp.int32), jnp.squeeze(fits, axis), f"lie in [0, {count + 1})")
     threshold = iota(logits, axis, logits.dtype)
-    poison = nan_unless(fits, logits.dtype)
+    poison = nan_unless(fits, logits.dtype) + nan_with_any(logits, axis)
     above = (labels > threshold).astype(logits.dtype) + poison
     losses = jnp.sum(binary_nll(logits, above, jnp.ones((), logits.dtype)), axis)
     losses = losses + jnp.squeeze(poison, axis)  # said once more for want of thresholds

@@ -11,8 +11,7 @@ from jax import lax
 from .._contract.checks import calling, message
 from .._contract.jit import jit
 from .._contract.types import Array, ArrayLike, NonNegative, Positive
-from .._numerics.derivatives import absolute
-from .combine import combine
+from .._numerics.derivatives import absolute, clip_to_finite, times, with_partials
 from .named import Loss, add_up, known_names, means, same_names, sizes
 
 
@@ -56,10 +55,19 @@ def uncertainty_weighting(
         classification = (classification,)
     same_names("losses", losses, "log_variances", log_variances)
     known_names("losses", losses, "classification", classification)
-    scales = means("log_variances", log_variances)
-    weights = {name: (1 if name in classification else 0.5) * jnp.exp(-scale) for name, scale in scales.items()}
-    value, parts = combine(losses, weights)
-    return value + 0.5 * add_up([*scales.values()]).astype(value.dtype), parts
+    parts, scales = means("losses", losses), means("log_variances", log_variances)
+    terms = []
+    for name, loss in parts.items():
+        scale = scales[name].astype(loss.dtype)
+        terms.append((1 if name in classification else 0.5) * _precise(loss, scale) + 0.5 * scale)
+    return add_up(terms), parts
+
+
+@with_partials(lambda loss, s: clip_to_finite(jnp.exp(-s)), lambda loss, s: -_precise(loss, s))
+def _precise(loss: Array, s: Array) -> Array:
+    """``exp(-s) * loss``, whose slopes are finite: a task that is learned, or absent, has a slope of 0 to multiply."""
+    half = jnp.exp(-0.5 * s)  # in two steps, lest it overflow, and a loss of 0 with it
+    return jnp.where(loss == 0, 0, loss * half * half)
 
 
 @jit
@@ -101,7 +109,7 @@ def dynamic_weight_average(history: Sequence[Mapping[str, Loss]], *, temperature
     same_names("history[-2]", before, "history[-1]", last)
     rates = _loss_ratios(sizes("history[-1]", last), sizes("history[-2]", before))
     stacked = jnp.stack([*rates.values()])
-    shares = jax.nn.softmax(stacked / jnp.asarray(temperature, stacked.dtype))
+    shares = jax.nn.softmax(clip_to_finite(stacked / jnp.asarray(temperature, stacked.dtype)))
     return dict(zip(rates, lax.stop_gradient(len(rates) * shares)))
 
 
@@ -156,13 +164,15 @@ def gradnorm_loss(
     rates = _loss_ratios(sizes("losses", losses), sizes("initial_losses", initial_losses))
     pulls = jnp.stack([factors[name] * lax.stop_gradient(norms[name]).astype(factors[name].dtype) for name in factors])
     rate = jnp.stack([rates[name].astype(pulls.dtype) for name in factors])
-    mean = jnp.mean(rate)
-    relative = jnp.where(mean == 0, 1, rate / jnp.where(mean == 0, 1, mean))
-    target = jnp.mean(pulls) * relative ** jnp.asarray(alpha, pulls.dtype)
+    largest = jnp.max(rate)
+    rate = jnp.where(largest == 0, 1, rate / jnp.where(largest == 0, 1, largest))  # so that their mean is finite
+    relative = rate / jnp.mean(rate)
+    target = times(jnp.sum(pulls / pulls.size), relative ** jnp.asarray(alpha, pulls.dtype))
     return jnp.sum(absolute(pulls - lax.stop_gradient(target)))
 
 
 def _loss_ratios(now: dict[str, Array], before: dict[str, Array]) -> dict[str, Array]:
     """How far each loss has come, as a share of what it was."""
     pairs = {name: (loss, before[name].astype(loss.dtype)) for name, loss in now.items()}
-    return {name: jnp.where(b == 0, 1, a / jnp.where(b == 0, 1, b)) for name, (a, b) in pairs.items()}
+    ratios = {name: jnp.where(b == 0, 1, a / jnp.where(b == 0, 1, b)) for name, (a, b) in pairs.items()}
+    return {name: jnp.clip(ratio, 0, 1e30) for name, ratio in ratios.items()}  # finite, and its reciprocal not 0

@@ -103,6 +103,11 @@ def signs(
     return sign, nan_unless(fits, dtype)
 
 
+def spoiled(x: Array, by: Array) -> Array:
+    """`x`, but NaN where `by` is: a slope in `by` may hold `x` alone."""
+    return x + nan_unless(~jnp.isnan(by), x.dtype)
+
+
 def valid(name: str, x: Array, interval: str) -> Array:
     """`x` plus NaN where it lies outside `interval`: a select would cut the gradient to 0 where it must be NaN."""
     fits = within(x, interval)

@@ -125,6 +125,8 @@ def _same_mesh(*arguments: Any) -> Any:
 _INLINE: Any = getattr(getattr(jax, "Inline", None), "JAX_EARLY", True)
 _NUMBERS = (int, float, np.generic, np.ndarray)
 _KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
+_KNOWN_AS |= dict.fromkeys(("target", "targets", "y_true"), "labels")
+_FIRST = ("predictions", "logits", "log_probs", "probs", "scores", "input", "inputs", "y_pred")
 
 
 @functools.cache
@@ -153,7 +155,7 @@ def _outside(name: str, value: Any, kind: Number | Parameter, lead: Any) -> str:
     fits = _fits if plain else _fits.__wrapped__
     if not fits(value, kind.interval):
         return f"{name} must lie in {kind.interval}, got {value}"
-    if isinstance(kind, Number) and not fits(value, kind.interval, widened(lead)):
+    if not fits(value, kind.interval, widened(lead)):
         return f"{name} must lie in {kind.interval}, got {value}; rounded to the dtype of the loss it does not"
     return ""
 
@@ -191,8 +193,10 @@ def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> dict[str, Any
         return signature.bind(*args, **kwargs).arguments
     except TypeError as error:
         unknown = next((name for name in kwargs if name not in signature.parameters), "")
-        near = difflib.get_close_matches(_KNOWN_AS.get(unknown, unknown), [*signature.parameters])
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        known = next(iter(signature.parameters)) if unknown in _FIRST else _KNOWN_AS.get(unknown, unknown)
+        near = difflib.get_close_matches(known, [*signature.parameters])
+        got = f"got {unknown}, " if unknown and unknown not in str(error) else ""
+        hint = f"; {got}did you mean {' or '.join(near)}?" if near else ""
         raise TypeError(message(f"{error}{hint}")) from None
 
 

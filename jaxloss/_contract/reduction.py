@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import sys
 from typing import Any
 
 import jax
@@ -22,6 +23,22 @@ from .types import Array, ArrayLike, AxisName, Reduction
 _NOTHING: Any = object()
 
 
+def _tell_flax() -> None:
+    """Lets Flax's state dicts and bytes hold totals, once something else has imported it."""
+    flax: Any = sys.modules.get("flax.serialization")
+    if flax is not None and not _TOLD:
+        _TOLD.append(flax)
+        names = [field.name for field in dataclasses.fields(Total)]
+        flax.register_serialization_state(
+            Total,
+            lambda total: {name: flax.to_state_dict(getattr(total, name)) for name in names},
+            lambda total, state: Total(*(flax.from_state_dict(getattr(total, name), state[name]) for name in names)),
+        )
+
+
+_TOLD: list[Any] = []
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Total:
@@ -29,7 +46,7 @@ class Total:
 
     The mean of means is wrong wherever the parts hold unequal weight. Totals add up to the right one: across
     microbatches with ``+`` or the builtin ``sum``, across devices with `psum`. A pytree: it goes through ``scan``,
-    ``jit`` and checkpoints.
+    ``jit``, ``jax.export``, and checkpoints: pickled, of Orbax or of Flax.
 
     Attributes:
       total: the sum of mask * weight * loss.
@@ -50,6 +67,7 @@ class Total:
     weight_rest: Array = dataclasses.field(default=_NOTHING, repr=False)
 
     def __post_init__(self) -> None:
+        _tell_flax()
         for name in ("total", "weight"):
             if getattr(self, f"{name}_rest") is _NOTHING:
                 object.__setattr__(self, f"{name}_rest", jnp.zeros_like(getattr(self, name)))
@@ -73,6 +91,11 @@ class Total:
     def mean(self) -> Array:
         """``total / weight``; exactly 0, with zero gradient, when there is no weight; NaN where that overflows."""
         return _ratio(self.total + self.total_rest, self.weight + self.weight_rest)
+
+
+jax.export.register_pytree_node_serialization(
+    Total, serialized_name="jaxloss.Total", serialize_auxdata=lambda _: b"", deserialize_auxdata=lambda _: ()
+)
 
 
 @jit

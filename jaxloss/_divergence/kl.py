@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Proportion, Reduction
-from .._numerics.derivatives import quotient, times, with_partials
+from .._numerics.derivatives import clip_to_finite, quotient, times, with_partials
 from .._numerics.elementary import horner
 from .distributions import excess, finite, from_logs, gain, log_or
 
@@ -208,14 +208,8 @@ def js_divergence(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def _clip_to_finite(slope: Array) -> Array:
-    """An infinite slope is the largest finite one: times 0 it is 0, and less another it has a direction."""
-    largest = jnp.finfo(slope.dtype).max
-    return jnp.clip(slope, -largest, largest)
-
-
 @with_partials(
-    lambda y, log_p: _clip_to_finite(jnp.where(y == 0, -finite(log_p), log_or(y, 0) + 1 - log_p)),
+    lambda y, log_p: clip_to_finite(jnp.where(y == 0, -finite(log_p), log_or(y, 0) + 1 - log_p)),
     lambda y, log_p: -y,
 )
 def _kl(y: Array, log_p: Array) -> Array:
@@ -228,7 +222,7 @@ def _logs_apart(log_y: Array, log_p: Array) -> Array:
 
 
 @with_partials(
-    lambda log_y, log_p: _clip_to_finite(times(jnp.exp(log_y), _logs_apart(log_y, log_p) + 1)),
+    lambda log_y, log_p: clip_to_finite(times(jnp.exp(log_y), _logs_apart(log_y, log_p) + 1)),
     lambda log_y, log_p: -jnp.exp(log_y),
 )
 def _kl_of_logs(log_y: Array, log_p: Array) -> Array:
@@ -236,8 +230,8 @@ def _kl_of_logs(log_y: Array, log_p: Array) -> Array:
 
 
 @with_partials(
-    lambda log_p, y: _clip_to_finite(times(jnp.exp(log_p), _logs_apart(log_p, log_or(y, -jnp.inf)) + 1)),
-    lambda log_p, y: -_clip_to_finite(jnp.where(jnp.exp(log_p) == 0, 0, quotient(jnp.exp(log_p), y))),
+    lambda log_p, y: clip_to_finite(times(jnp.exp(log_p), _logs_apart(log_p, log_or(y, -jnp.inf)) + 1)),
+    lambda log_p, y: -clip_to_finite(jnp.where(jnp.exp(log_p) == 0, 0, quotient(jnp.exp(log_p), y))),
 )
 def _reverse_kl(log_p: Array, y: Array) -> Array:
     return times(jnp.exp(log_p), _logs_apart(log_p, log_or(y, -jnp.inf)))
@@ -245,7 +239,7 @@ def _reverse_kl(log_p: Array, y: Array) -> Array:
 
 @with_partials(
     lambda log_p, y: gain(jnp.exp(log_p), y, log_p - log_or(y, 0)),
-    lambda log_p, y: _clip_to_finite(
+    lambda log_p, y: clip_to_finite(
         jnp.where(y == 0, jnp.where(log_p == -jnp.inf, 0, -log_p - 1), log_or(y, 0) - log_p)
     ),
 )
@@ -285,7 +279,7 @@ def _js_by_labels(log_p: Array, y: Array, mixture: Array) -> Array:
 
 def _js_by_mixture(log_p: Array, y: Array, mixture: Array) -> Array:
     of_y, _, of_p, _, _ = _mixed(log_p, y, mixture)
-    return _clip_to_finite(of_y - of_p)
+    return clip_to_finite(of_y - of_p)
 
 
 @with_partials(_js_by_log_probs, _js_by_labels, _js_by_mixture)

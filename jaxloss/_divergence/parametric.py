@@ -76,6 +76,7 @@ def gaussian_kl_divergence(
     prior_mean = inputs.parameter("prior_mean", prior_mean, "(-inf, inf)", rows, mean, "mean")
     prior_log_variance = inputs.parameter("prior_log_variance", prior_log_variance, "(-inf, inf)", rows, mean, "mean")
     fits = jnp.isfinite(prior_mean) & jnp.isfinite(prior_log_variance)
+    fits &= ~(jnp.isnan(mean) | jnp.isnan(log_variance))
     poison = nan_unless(jnp.all(fits, axes, keepdims=True) if fits.ndim else fits, mean.dtype)
     error, log_ratio = mean + poison - prior_mean, log_variance + poison - prior_log_variance
     terms = _gaussian_kl(error, log_ratio, prior_log_variance)

@@ -11,7 +11,7 @@ from .._contract.checks import message
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, Reduction
-from .._numerics.derivatives import derivative, quotient, with_partials
+from .._numerics.derivatives import derivative, quotient, unbounded, with_partials
 from .._numerics.special import log1p_bend, log1p_deficit, log1prel, log_factorial, rising_error, stirling_series, xlogy
 
 
@@ -68,6 +68,7 @@ def poisson_nll_loss(
     labels = inputs.valid("labels", labels, "[0, inf)")
     if not log_input:
         predictions = inputs.valid("predictions", predictions, "[0, inf)")
+    predictions = inputs.spoiled(predictions, labels)
     nll, full_nll = (_poisson, _full_poisson) if log_input else (_poisson_of_rate, _full_poisson_of_rate)
     if full == "stirling":
         many = jnp.where(labels > 1, labels, 1)
@@ -181,8 +182,8 @@ def _full_poisson(z: Array, y: Array, factorial: Array, error: Array) -> Array:
 
 
 @with_partials(
-    lambda p, y, *_: 1 - y / jnp.where((y == 0) & (p == 0), 1, p),
-    lambda p, y, *_: -jnp.log(p),
+    unbounded(lambda p, y, *_: 1 - y / jnp.where((y == 0) & (p == 0), 1, p)),
+    unbounded(lambda p, y, *_: -jnp.log(p)),
     lambda p, *_: jnp.ones_like(p),
 )
 def _full_poisson_of_rate(p: Array, y: Array, factorial: Array, error: Array) -> Array:
@@ -210,7 +211,7 @@ def _log1p_ratio(p: Array, y: Array, a: Array) -> Array:
     return jnp.where(near, jnp.log1p(jnp.where(near, s, 0)), jnp.log((1 + a * y) / (1 + a * p)))
 
 
-@with_partials(lambda p, y, a: quotient(1 / p, 1 + a * p), _odds_by_label, _odds_by_dispersion)
+@with_partials(unbounded(lambda p, y, a: quotient(1 / p, 1 + a * p)), _odds_by_label, _odds_by_dispersion)
 def _log_odds(p: Array, y: Array, a: Array) -> Array:
     """``log(p * (1 + a * y) / (1 + a * p))``."""
     return jnp.log(p) + _log1p_ratio(p, y, a)
@@ -242,7 +243,7 @@ def _binomial_by_dispersion(p: Array, y: Array, a: Array, *_: Array) -> Array:
     return derivative(rising_error, 1)(y, a) + _deviance_slope(p, y, a)
 
 
-@with_partials(_binomial_by_mean, _binomial_by_label, _binomial_by_dispersion)
+@with_partials(unbounded(_binomial_by_mean), unbounded(_binomial_by_label), _binomial_by_dispersion)
 def _negative_binomial(p: Array, y: Array, a: Array) -> Array:
     rising = y * (jnp.log1p(a * y) - log1p_deficit(a * y)) - rising_error(y, a)  # the gammas', less by y log(a)
     return p * log1prel(a * p) + y * jnp.log1p(a * p) - xlogy(y, p) - rising
@@ -255,7 +256,12 @@ def _binomial_deviance(p: Array, y: Array, a: Array) -> Array:
     return excess * (log1p_deficit(a * excess, log_ratio) - log1p_deficit(-excess / y, log))
 
 
-@with_partials(_binomial_by_mean, _binomial_by_label, _binomial_by_dispersion, lambda p, y, a, _: jnp.ones_like(p + a))
+@with_partials(
+    unbounded(_binomial_by_mean),
+    unbounded(_binomial_by_label),
+    _binomial_by_dispersion,
+    lambda p, y, a, _: jnp.ones_like(p + a),
+)
 def _full_negative_binomial(p: Array, y: Array, a: Array, factorial: Array) -> Array:
     error = stirling_series(1 / _at_least_8(y)) + rising_error(y, a)
     return jnp.where(

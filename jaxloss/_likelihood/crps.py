@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import inputs
-from .._contract.checks import iota, message
+from .._contract.checks import iota, message, nan_with_any
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.shapes import unsharded
@@ -172,7 +172,8 @@ def _(axis: int, fair: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
     count = x.shape[axis]
     toward = jnp.sign(x - y) / count
     apart = _rank(x, axis) / float(count * (count - 1 if fair else count))
-    change = jnp.sum((toward - apart) * d_x, axis, keepdims=True) - jnp.sum(toward, axis, keepdims=True) * d_y
+    slope = toward - apart + nan_with_any(x, axis)
+    change = jnp.sum(slope * d_x, axis, keepdims=True) - jnp.sum(toward, axis, keepdims=True) * d_y
     return _ensemble_crps(*primals, axis, fair), change
 
 

@@ -106,7 +106,7 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ValueError(message(f"p must be 1 or 2, got {p!r}"))
     scores, labels, poison, axis, mask, _ = classes.labelled(mask, labels, scores=scores, axis=axis, only_integers=True)
-    terms = positive(margin + _lead(scores, labels, poison, axis))
+    terms = positive(margin + _lead(scores, labels, poison + nan_with_any(scores, axis), axis))
     losses = jnp.mean(terms if p == 1 else jnp.square(terms), axis)
     weights = classes.weigh(weights, class_weights, labels, mask, axis, scores)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._contract import classes, inputs
-from .._contract.checks import array, iota, message, nan_unless, real, report, within
+from .._contract.checks import array, iota, message, nan_unless, nan_with_any, real, report, within
 from .._contract.jit import jit, jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.shapes import along, bool_mask, unsharded
@@ -105,8 +105,8 @@ def multilabel_soft_margin_loss(
     (scores, labels), _ = inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
     fits = within(labels, "[0, 1]")
     report("labels", labels, fits, "lie in [0, 1]")
-    labels = labels + nan_unless(jnp.all(fits, axis, keepdims=True), labels.dtype)
-    terms = binary_nll(scores, labels, jnp.ones((), scores.dtype))
+    poison = nan_unless(jnp.all(fits, axis, keepdims=True), labels.dtype) + nan_with_any(scores, axis)
+    terms = binary_nll(scores + poison, labels + poison, jnp.ones((), scores.dtype))
     if class_weights is not None:
         by_class = classes.weight_each(class_weights, scores.shape[axis]).astype(terms.dtype)
         terms = times(along(by_class, terms.ndim, axis), terms)
@@ -123,8 +123,9 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
         raise TypeError(message(f"labels must be integers, {hint}, got {labels.dtype}"))
     (scores, listed), _ = inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
     scores, listed = (jnp.moveaxis(unsharded(x, axis), axis, -1) for x in (scores, listed))
+    poison = nan_with_any(scores, -1)
     if labels.dtype == jnp.bool_:
-        return scores, listed, jnp.zeros_like(scores[..., :1])
+        return scores, listed, poison
     count = scores.shape[-1]
     fits = (listed >= -1) & (listed < count)
     exists = True if mask is None else jnp.expand_dims(bool_mask(mask, scores.shape[:-1]), -1)
@@ -135,7 +136,8 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
     target = jnp.cumsum(index == -1, -1, dtype=jnp.int32) == 0
     place = iota(index, index.ndim - 1)
     hits = (index[..., :, None] == place[..., None, :]) & target[..., :, None]
-    return scores, jnp.sum(hits, -2, dtype=scores.dtype), nan_unless(jnp.all(fits, -1, keepdims=True), scores.dtype)
+    poison += nan_unless(jnp.all(fits, -1, keepdims=True), scores.dtype)
+    return scores, jnp.sum(hits, -2, dtype=scores.dtype), poison
 
 
 @jax.custom_jvp

@@ -5,6 +5,7 @@ the bodies must be right to differentiate too, if less accurate.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from jax.custom_derivatives import SymbolicZero
 from .._contract.types import Array, ArrayLike
 
 
-def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+def with_partials(*partials: Callable[..., Any]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
     """The derivative of an elementwise function as its partial derivatives, one for each of its first arguments.
 
     An argument that is held constant adds nothing, not 0 times a partial that may be infinite.
@@ -24,13 +25,13 @@ def with_partials(*partials: Callable[..., Array]) -> Callable[[Callable[..., Ar
     return lambda f: differentiable(lambda *primals: _unfused(f(*primals)), partials)
 
 
-def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array], ...]) -> Callable[..., Array]:
+def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Any], ...]) -> Callable[..., Array]:
     differentiable = jax.custom_jvp(f)
 
     def rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
         value = differentiable(*primals)
         slopes = [
-            partial(*primals) * tangent
+            _along(partial(*primals), tangent)
             for partial, tangent in zip(partials, tangents)
             if not isinstance(tangent, SymbolicZero)
         ]
@@ -38,6 +39,20 @@ def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Array]
 
     differentiable.defjvp(rule, symbolic_zeros=True)
     return differentiable
+
+
+def _along(slope: Array | tuple[Array, Array], tangent: Array) -> Array:
+    return math.prod(slope, start=tangent) if isinstance(slope, tuple) else slope * tangent
+
+
+def unbounded(partial: Callable[..., Array]) -> Callable[..., tuple[Array, Array]]:
+    """A partial derivative that may be infinite, in two factors that aren't: 0 times each is 0, in either mode."""
+
+    def factors(*primals: Array) -> tuple[Array, Array]:
+        slope = partial(*primals)
+        return clip_to_finite(slope), jnp.where(jnp.isinf(slope), jnp.finfo(slope.dtype).max, 1)
+
+    return factors
 
 
 def derivative(f: Callable[..., Array], place: int) -> Callable[..., Array]:
@@ -100,6 +115,12 @@ quotient.defjvp(_quotient_rule, symbolic_zeros=True)
 def at_least(x: Array, least: ArrayLike) -> Array:
     """The larger one, but for the derivative `x`: what lies below still learns."""
     return x + lax.stop_gradient(jnp.maximum(x, least) - x)
+
+
+def clip_to_finite(slope: Array) -> Array:
+    """An infinite slope is the largest finite one: times 0 it is 0, and less another it has a direction."""
+    largest = jnp.finfo(slope.dtype).max
+    return jnp.clip(slope, -largest, largest)
 
 
 def squarable(x: Array) -> Array:

@@ -10,7 +10,7 @@ from jax import lax
 from jax.sharding import AxisType
 
 from .._contract.types import Array
-from .derivatives import derivative, quotient, with_partials
+from .derivatives import derivative, quotient, unbounded, with_partials
 from .elementary import horner
 
 
@@ -107,7 +107,7 @@ def cauchy(x: Array, b: Array) -> Array:
     return jnp.where(u < 1, 0.5 * jnp.square(x) * log1prel(jnp.minimum(u, 1)), b * far)
 
 
-@with_partials(lambda y, x: jnp.log(x), lambda y, x: y / jnp.where((y == 0) & (x == 0), 1, x))
+@with_partials(unbounded(lambda y, x: jnp.log(x)), unbounded(lambda y, x: y / jnp.where((y == 0) & (x == 0), 1, x)))
 def xlogy(y: Array, x: Array) -> Array:
     """``y * log(x)``, 0 where `y` is."""
     return jnp.where(y == 0, 0, y * jnp.log(x))

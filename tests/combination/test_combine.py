@@ -161,6 +161,29 @@ def test_uncertainty_of_cross_entropies():
     assert jaxloss.uncertainty_weighting(totals(a=(6, 2)), {"a": 0.0})[0] == 1.5
 
 
+@pytest.mark.parametrize("log_variance", [-80.0, -89.0, -100.0, -200.0])
+@pytest.mark.parametrize("loss", [0.0, jaxloss.Total(jnp.zeros(()), jnp.zeros(()))], ids=["learned", "absent"])
+def test_uncertainty_of_a_loss_of_zero(loss, log_variance):
+    def value(loss, s):
+        return jaxloss.uncertainty_weighting({"a": loss}, {"a": s})[0]
+
+    np.testing.assert_allclose(value(loss, log_variance), log_variance / 2, rtol=1e-6)
+    by_loss, slope = jax.grad(value, (0, 1))(jax.tree.map(jnp.float32, loss), log_variance)
+    assert slope == 0.5 and np.all(np.isfinite(jax.tree.leaves(by_loss)))
+
+
+def test_ratios_that_overflow():
+    weights = jaxloss.dynamic_weight_average([{"a": 1e-37, "b": 1.0}, {"a": 3e38, "b": 1.0}])
+    assert weights == {"a": 2, "b": 0}
+    weights = jaxloss.dynamic_weight_average([{"a": 1e-37, "b": 1e-37}, {"a": 3e38, "b": 3e38}])
+    assert weights == {"a": 1, "b": 1}
+    assert jaxloss.dynamic_weight_average([{"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 2.0}], temperature=1e-37)["b"] == 2
+    even, start, end = {"a": 1.0, "b": 1.0}, {"a": 1e-37, "b": 1e-37}, {"a": 1e38, "b": 3e38}
+    np.testing.assert_allclose(jaxloss.gradnorm_loss(even, {"a": 1e38, "b": 3e38}, end, start), 2e38, rtol=1e-6)
+    none = {"a": 0.0, "b": 0.0}
+    assert jaxloss.gradnorm_loss(none, even, {"a": 1.0, "b": 3.0}, even, alpha=500.0) == 0
+
+
 def test_slow_losses_get_more_weight():
     history = [{"a": 9.0, "b": 9.0}, {"a": 1.0, "b": 2.0}, totals(a=(1, 2), b=(9, 5))]
     weights = jaxloss.dynamic_weight_average(history, temperature=0.5)

@@ -67,6 +67,22 @@ MESSAGES = {
         lambda: ce(LOGITS, LABELS, where=np.ones(4, bool)),
         "cross_entropy: got an unexpected keyword argument 'where'; did you mean mask?",
     ),
+    "predictions by another name": (
+        lambda: ce(predictions=LOGITS, labels=LABELS),
+        "cross_entropy: missing a required argument: 'logits'; got predictions, did you mean logits?",
+    ),
+    "labels by another name": (
+        lambda: jaxloss.mse_loss(X, targets=Y),
+        "mse_loss: missing a required argument: 'labels'; got targets, did you mean labels?",
+    ),
+    "an option that rounds to 0": (
+        lambda: jaxloss.huber_loss(X, Y, delta=1e-300),
+        "huber_loss: delta must lie in (0, inf), got 1e-300; rounded to the dtype of the loss it does not",
+    ),
+    "an option that rounds to infinity": (
+        lambda: jaxloss.general_robust_loss(X, Y, alpha=1e39),
+        "general_robust_loss: alpha must lie in [-inf, inf), got 1e+39; rounded to the dtype of the loss it does not",
+    ),
     "smoothing by another name": (
         lambda: ce(LOGITS, LABELS, smoothing=0.1),
         "cross_entropy: got an unexpected keyword argument 'smoothing'; did you mean label_smoothing?",

@@ -8,12 +8,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import flax.serialization
 import hypothesis
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
+import orbax.checkpoint
 import pytest
 from jax import lax
 from jax.sharding import AxisType, PartitionSpec as P
@@ -356,6 +358,30 @@ def test_a_running_total_is_differentiated_like_its_sum():
         for place in (0, 1):
             expected = derive(lambda l, w: jnp.sum(l * w) / jnp.sum(w), place)(losses, weights)
             np.testing.assert_allclose(derive(running, place)(losses, weights), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_totals_leave_the_process(tmp_path):
+    """By `jax.export`, with derivatives; by Flax's bytes and state dicts; by Orbax. (Pickled: above.)"""
+    (size,) = jax.export.symbolic_shape("n")
+    shape = jax.ShapeDtypeStruct((size,), jnp.float32)
+    call = jax.jit(functools.partial(jaxloss.mse_loss, reduction="total"))
+    exported = jax.export.deserialize(jax.export.export(call)(shape, shape).serialize(vjp_order=2))
+    x, y = jnp.arange(3.0), jnp.ones(3)
+    assert exported.call(x, y) == call(x, y)
+    np.testing.assert_allclose(jax.grad(lambda x: exported.call(x, y).mean())(x), 2 / 3 * (x - y), rtol=1e-6)
+    twice = jax.export.export(jax.jit(lambda total: total + total))(call(x, y))
+    assert jax.export.deserialize(twice.serialize()).call(call(x, y)).total == 4
+
+    total = call(x, y) + Total(jnp.float32(1e8), jnp.float32(1e8))
+    assert np.any(total.total_rest)
+    empty = Total(jnp.zeros(()), jnp.zeros(()))
+    assert flax.serialization.from_bytes(empty, flax.serialization.to_bytes(total)) == total
+    state = flax.serialization.to_state_dict({"epoch": total})
+    assert flax.serialization.from_state_dict({"epoch": empty}, state)["epoch"] == total
+    with orbax.checkpoint.StandardCheckpointer() as checkpointer:
+        checkpointer.save(tmp_path / "total", {"epoch": total})
+        checkpointer.wait_until_finished()
+        assert checkpointer.restore(tmp_path / "total", {"epoch": empty})["epoch"] == total
 
 
 @pytest.mark.parametrize("axis_name", [("i", "i"), ("i", ("i",)), ("i", ("j", "i"))])

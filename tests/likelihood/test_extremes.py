@@ -361,6 +361,23 @@ def test_many_members():
     assert np.all(np.isfinite(slopes))
 
 
+@pytest.mark.parametrize("derive", [jax.jacfwd, jax.jacrev])
+@pytest.mark.parametrize("loss", [poisson, binomial], ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("full", [False, True])
+def test_rows_beside_one_whose_slope_is_infinite(loss, full, derive):
+    """In both modes they have theirs, and no part in it, in predictions, labels and dispersion."""
+    options = {"full": full, **({"log_input": False} if loss is poisson else {})}
+    held = {"dispersion": jnp.full(4, 0.5)} if loss is binomial else {}
+    x, y = jnp.array([0.0, 0.0, 2.0, 0.0]), jnp.array([0.0, 1.0, 3.0, 20.0])
+    f = lambda x, y, held: loss(x, y, **held, **options, reduction="none")  # noqa: E731
+    by_x, by_y, by_held = derive(f, (0, 1, 2))(x, y, held)
+    slope = [1, -INF, -0.5 if loss is poisson else -0.25, -INF]
+    np.testing.assert_allclose(np.diag(by_x), slope, rtol=1e-6)
+    for slopes in (by_x, by_y, *by_held.values()):
+        assert not np.any(np.isnan(slopes))
+        assert not np.any(slopes[~np.eye(4, dtype=bool)])
+
+
 @pytest.mark.parametrize("derive", [jax.hessian, lambda f: jax.jacrev(jax.grad(f))])
 def test_second_derivatives_at_no_count(derive):
     rate = lambda p: poisson(p, jnp.float32(0), log_input=False)  # noqa: E731
