@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes
-from .._contract.checks import real
+from .._contract.checks import nan_unless, real
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Positive, Proportion, Reduction
@@ -121,7 +121,7 @@ def _normalizer(x: Array, t: Array, axis: int) -> Array:
         log = _log_exp(x - shift, t)
         excess = jnp.sum(jnp.exp(log), axis, keepdims=True) - 1
         slope = jnp.sum(jnp.exp(t * log), axis, keepdims=True)
-        return jnp.where(slope == 0, jnp.sign(excess) * jnp.inf, excess / jnp.where(slope == 0, 1, slope))
+        return jnp.where(slope == 0, jnp.where(excess < 0, -jnp.inf, jnp.inf), excess / jnp.where(slope == 0, 1, slope))
 
     def advance(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         _, shift, count = state
@@ -134,7 +134,7 @@ def _normalizer(x: Array, t: Array, axis: int) -> Array:
     still = lax.stop_gradient((x, t))
     start = 0 * jnp.max(jnp.maximum(still[0], -1), axis, keepdims=True)
     shift = lax.while_loop(rising, advance, advance((start, start, jnp.zeros((), jnp.int32))))[1]
-    shift = jnp.where(shift == jnp.inf, jnp.nan, shift)
+    shift = shift + nan_unless(shift != jnp.inf, shift.dtype)
     last = step(x, t, shift)
     return shift + jnp.where(jnp.isfinite(last), last - lax.stop_gradient(last), 0)
 

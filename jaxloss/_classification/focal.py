@@ -194,7 +194,8 @@ def _clipped(z: Array, clip: Array) -> tuple[Array, Array, Array, Array]:
     log_rest = jnp.where(clip == 0, -softplus(z), jnp.log(sigmoid(-z) + jnp.where(clip == 0, 1, clip)))
     log = jnp.where(q < 0.5, -jnp.log1p(-small), -log_rest)
     ratio = jnp.where(q < 1e-4, 1 + 0.5 * q, log / jnp.where(q < 1e-4, 1, q))
-    return q, log, ratio, jnp.where(q < 0.5, jnp.log(jnp.where(q > 0, small, 1)), jnp.log1p(-sigmoid(-z) - clip))
+    near = jnp.where(q < 0.5, 0, -sigmoid(-z) - clip)  # q - 1
+    return q, log, ratio, jnp.where(q < 0.5, jnp.log(jnp.where(q > 0, small, 1)), jnp.log1p(near))
 
 
 def _clipped_by_q(z: Array, gamma: Array, clip: Array) -> tuple[Array, Array]:

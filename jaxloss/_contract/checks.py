@@ -143,8 +143,9 @@ def report(name: str, values: Array, fits: Array, rule: str) -> None:
 
 
 def nan_unless(fits: Array, dtype: Any) -> Array:
-    """0 or NaN, to be added to whatever must not look plausible."""
-    return jnp.where(fits, jnp.zeros((), dtype), jnp.nan)
+    """0 or NaN, to be added to whatever must not look plausible. No NaN where all fits, also for `jax_debug_nans`."""
+    spoil = jnp.where(fits, jnp.zeros((), dtype), jnp.inf)
+    return spoil - spoil
 
 
 def nan_with_any(x: Array, axes: int | tuple[int, ...]) -> Array:
@@ -154,8 +155,7 @@ def nan_with_any(x: Array, axes: int | tuple[int, ...]) -> Array:
 
 def nan_where(bad: Array, x: Array) -> Array:
     """`x`, or NaN, which is made of `x`: in JAX 0.10 XLA's exp for CPUs of one that the program holds is anything."""
-    constant = lax.stop_gradient(x)
-    return jnp.where(bad, (constant - constant) * jnp.inf, x)
+    return x + nan_unless(~bad, x.dtype)
 
 
 def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:

@@ -214,7 +214,7 @@ def js_divergence(
 )
 def _kl(y: Array, log_p: Array) -> Array:
     """``y * log(y / p)``. At y = 0 the slope of ``y * log(y)`` is taken as 0."""
-    return jnp.where(y == 0, 0, y * (jnp.log(y) - log_p))
+    return y * (log_or(y, 0) - jnp.where(y == 0, 0, log_p))
 
 
 def _logs_apart(log_y: Array, log_p: Array) -> Array:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from .._contract.checks import nan_with_any
+from .._contract.checks import nan_unless, nan_with_any
 from .._contract.types import Array
 from .derivatives import absolute
 
@@ -94,7 +94,8 @@ def _reciprocal(x: Array, axes: tuple[int, ...]) -> Array:
     top, scale, squares = _parts(x, axes)
     zero = (top < jnp.finfo(x.dtype).tiny) & ~jnp.isnan(squares)  # XLA may lose a NaN in the maximum
     measurable = ~zero & (squares < jnp.inf)
-    return jnp.where(measurable, lax.rsqrt(jnp.where(measurable, squares, 1)) / scale, jnp.where(zero, 0, jnp.nan))
+    length = jnp.where(measurable, lax.rsqrt(jnp.where(measurable, squares, 1)) / scale, 0)
+    return length + nan_unless(measurable | zero, x.dtype)
 
 
 def _parts(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:

@@ -110,7 +110,7 @@ def cauchy(x: Array, b: Array) -> Array:
 @with_partials(unbounded(lambda y, x: jnp.log(x)), unbounded(lambda y, x: y / jnp.where((y == 0) & (x == 0), 1, x)))
 def xlogy(y: Array, x: Array) -> Array:
     """``y * log(x)``, 0 where `y` is."""
-    return jnp.where(y == 0, 0, y * jnp.log(x))
+    return jnp.where(y == 0, 0, y * jnp.log(jnp.where(y == 0, 1, x)))
 
 
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
