@@ -63,11 +63,13 @@ def uncertainty_weighting(
     return add_up(terms), parts
 
 
-@with_partials(lambda loss, s: clip_to_finite(jnp.exp(-s)), lambda loss, s: -_precise(loss, s))
-def _precise(loss: Array, s: Array) -> Array:
-    """``exp(-s) * loss``, whose slopes are finite: a task that is learned, or absent, has a slope of 0 to multiply."""
+def _times_exp(loss: Array, s: Array) -> Array:
     half = jnp.exp(-0.5 * s)  # in two steps, lest it overflow, and a loss of 0 with it
     return jnp.where(loss == 0, 0, loss * half * half)
+
+
+# ``exp(-s) * loss``, with slopes that are finite: a task that is learned, or absent, has a slope of 0 to multiply.
+_precise = with_partials(lambda loss, s: clip_to_finite(jnp.exp(-s)), lambda loss, s: -_times_exp(loss, s))(_times_exp)
 
 
 @jit
