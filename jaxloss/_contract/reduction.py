@@ -20,7 +20,7 @@ from .shapes import bool_mask, broadcastable
 from .types import Array, ArrayLike, AxisName, Reduction
 
 
-_NOTHING: Any = object()
+_NOT_GIVEN: Any = ...  # as a pytree a total may hold None
 
 
 def _tell_flax() -> None:
@@ -63,13 +63,13 @@ class Total:
 
     total: Array
     weight: Array
-    total_rest: Array = dataclasses.field(default=_NOTHING, repr=False)
-    weight_rest: Array = dataclasses.field(default=_NOTHING, repr=False)
+    total_rest: Array = dataclasses.field(default=_NOT_GIVEN, repr=False)
+    weight_rest: Array = dataclasses.field(default=_NOT_GIVEN, repr=False)
 
     def __post_init__(self) -> None:
         _tell_flax()
         for name in ("total", "weight"):
-            if getattr(self, f"{name}_rest") is _NOTHING:
+            if getattr(self, f"{name}_rest") is _NOT_GIVEN:
                 object.__setattr__(self, f"{name}_rest", jnp.zeros_like(getattr(self, name)))
 
     def __add__(self, other: Total) -> Total:
