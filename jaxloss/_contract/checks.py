@@ -155,7 +155,8 @@ def nan_with_any(x: Array, axes: int | tuple[int, ...]) -> Array:
 
 def nan_where(bad: Array, x: Array) -> Array:
     """`x`, or NaN, which is made of `x`: in JAX 0.10 XLA's exp for CPUs of one that the program holds is anything."""
-    return x + nan_unless(~bad, x.dtype)
+    constant = jnp.clip(lax.stop_gradient(x), -1, 1)
+    return x + (constant - constant) * jnp.where(bad, jnp.inf, 1.0)
 
 
 def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:
