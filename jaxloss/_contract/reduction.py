@@ -20,7 +20,7 @@ from .shapes import bool_mask, broadcastable
 from .types import Array, ArrayLike, AxisName, Reduction
 
 
-_NOT_GIVEN: Any = ...  # as a pytree a total may hold None
+_NOT_GIVEN: Any = ...  # not None, which trees that are made of a total may hold, as `out_axes`
 
 
 def _tell_flax() -> None:
