@@ -16,7 +16,7 @@ from jax import lax
 from . import devices
 from .checks import array, calling, message, nan_unless, report, widened
 from .jit import jit
-from .shapes import bool_mask, broadcastable
+from .shapes import as_number, bool_mask, broadcastable, inverse_power
 from .types import Array, ArrayLike, AxisName, Reduction
 
 
@@ -201,8 +201,7 @@ def element_weights(
 def _sums_in_units(losses: Array, weight: Array) -> tuple[Array, Array, Array]:
     """Both sums in units of a power of two of the average weight, in which they leave the range of the dtype no more
     than the mean does."""
-    count = math.prod(weight.shape)
-    small = 0.5 ** (count.bit_length() if isinstance(count, int) else 31)
+    small = inverse_power(math.prod(weight.shape))
     whole, part = jnp.sum(weight), jnp.sum(weight * small)
     large = jnp.isinf(whole)  # which `part` is only if a weight is
     size = jnp.abs(lax.stop_gradient(jnp.where(large, part, whole)))
@@ -221,9 +220,9 @@ def sum_of_weights(weight: Array, shape: tuple[int, ...]) -> Array:
 
 
 def copies(weight: Array, shape: tuple[int, ...]) -> Array:
-    """How many elements share a weight. More than 2^31 don't pass as a Python integer."""
+    """How many elements share a weight."""
     count = math.prod(size for size, own in zip(shape, weight.shape or itertools.repeat(1)) if own == 1)
-    return jnp.asarray(float(count) if isinstance(count, int) else count, weight.dtype)
+    return as_number(count, weight.dtype)
 
 
 def reduce_sums(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +62,16 @@ def axes_of(axis: Axes, name: str, x: Array) -> tuple[int, ...]:
     if len({*places}) != len(places) or not places:
         raise ValueError(message(f"axis must name at least one axis, and each only once, got {axis!r}"))
     return places
+
+
+def as_number(size: Any, dtype: Any) -> Array:
+    """A size, which may be symbolic, as a number. More than 2^31 don't pass as a Python integer."""
+    return jnp.asarray(float(size) if isinstance(size, int) else size, dtype)
+
+
+def inverse_power(size: Any) -> float:
+    """A power of two in which the sum of so many stays in range."""
+    return 0.5 ** (size.bit_length() if isinstance(size, int) else 31)
 
 
 def along(x: Array, ndim: int, axis: int) -> Array:

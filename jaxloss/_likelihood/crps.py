@@ -13,7 +13,7 @@ from .._contract import inputs
 from .._contract.checks import iota, message, nan_with_any
 from .._contract.jit import jit
 from .._contract.reduction import reduce
-from .._contract.shapes import unsharded
+from .._contract.shapes import as_number, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, EachPositive, Reduction
 from .._numerics.derivatives import quotient, with_partials
 
@@ -110,7 +110,7 @@ def ensemble_crps_loss(
     """
     predictions, labels, axis = inputs.members(mask, axis=axis, predictions=predictions, labels=labels)
     count = predictions.shape[axis]
-    if count < 1 + fair:
+    if isinstance(count, int) and count < 1 + fair:
         raise ValueError(message(f"predictions must have at least {1 + fair} members, got shape {predictions.shape}"))
     losses = jnp.squeeze(_ensemble_crps(unsharded(predictions, axis), labels, axis, fair), axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -160,7 +160,8 @@ def _ensemble_crps(x: Array, y: Array, axis: int, fair: bool) -> Array:
     one = 1 if fair else 0
     before = jnp.where(middle == left, 0, middle - left) * (below * (below - one))
     after = jnp.where(middle == right, 0, right - middle) * (above * (above - one))
-    inside = jnp.sum((before + after) / float(count * (count - one)), axis, keepdims=True)
+    size = as_number(count, x.dtype)
+    inside = jnp.sum((before + after) / (size * (size - one)), axis, keepdims=True)
     first, last = lax.slice_in_dim(x, 0, 1, axis=axis), lax.slice_in_dim(x, count - 1, count, axis=axis)
     return inside + jnp.maximum(first - y, 0) + jnp.maximum(y - last, 0)
 
@@ -169,9 +170,9 @@ def _ensemble_crps(x: Array, y: Array, axis: int, fair: bool) -> Array:
 def _(axis: int, fair: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x, y), (d_x, d_y) = primals, tangents
     x, y = lax.stop_gradient((x, y))
-    count = x.shape[axis]
-    toward = jnp.sign(x - y) / count
-    apart = _rank(x, axis) / float(count * (count - 1 if fair else count))
+    size = as_number(x.shape[axis], x.dtype)
+    toward = jnp.sign(x - y) / size
+    apart = _rank(x, axis) / (size * (size - 1 if fair else size))
     slope = toward - apart + nan_with_any(x, axis)
     change = jnp.sum(slope * d_x, axis, keepdims=True) - jnp.sum(toward, axis, keepdims=True) * d_y
     return _ensemble_crps(*primals, axis, fair), change

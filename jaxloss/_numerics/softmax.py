@@ -17,6 +17,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from .._contract import classes, devices
 from .._contract.checks import nan_where, real
+from .._contract.shapes import as_number, inverse_power
 from .._contract.types import Array, AxisName
 from .derivatives import finite_at_zero, precomputed, times
 
@@ -44,11 +45,12 @@ def smoothed_nll(
     losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis, axis_name)
     if label_smoothing is not None:
         # Scaled by a power of two, so that no sum overflows, and so spelled apart: see `_partition_sums`.
-        scale = 0.5 ** (logits.shape[axis] * devices.axis_size(axis_name)).bit_length()
+        count = logits.shape[axis] * devices.axis_size(axis_name)
+        scale = inverse_power(count)
         scaled = scale * logits - scale * top
         if class_mask is None:
             (total,) = devices.psum([jnp.sum(scaled, axis, keepdims=True)], axis_name)
-            allowed = logits.shape[axis] * devices.axis_size(axis_name)
+            allowed = as_number(count, logits.dtype)
         else:
             allowed = jnp.sum(jnp.broadcast_to(class_mask, logits.shape), axis, keepdims=True, dtype=logits.dtype)
             total = jnp.sum(jnp.where(class_mask, scaled, 0), axis, keepdims=True)

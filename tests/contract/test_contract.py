@@ -23,7 +23,7 @@ import jaxloss
 
 from ..harness.case import BATCH, Case
 from ..harness.derivatives import agree, along, cast, differences, place, real, weighted
-from ..harness.problems import TAIL, arrays, check, grid, places, problem
+from ..harness.problems import TAIL, arrays, check, grid, of_any_size, open_arrays, places, problem
 from ..harness.rows import CASES, FIRST, MORE, all_cases, one_case_a_loss, public_losses
 
 
@@ -311,12 +311,11 @@ def test_float32_stays_float32(case, x64):
     assert [x.dtype for x in jax.eval_shape(jax.value_and_grad(f), p.x)] == [np.float32, np.float32]
 
 
-@one_case_a_loss
-def test_a_symbolic_batch(case):
-    p = problem(case)
-    (batch,) = jax.export.symbolic_shape("b")
-    symbolic = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), (p.x, p.rest))
-    value, gradient = jax.eval_shape(jax.value_and_grad(arrays(case, p.rest)), *symbolic)
+@all_cases
+def test_symbolic_shapes(case):
+    f, arguments = open_arrays(case, problem(case))
+    symbolic = of_any_size(arguments)
+    value, gradient = jax.eval_shape(jax.value_and_grad(f), *symbolic)
     assert value.shape == () and gradient.shape == symbolic[0].shape
 
 

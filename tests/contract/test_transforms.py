@@ -22,7 +22,22 @@ import jaxloss
 
 from ..harness.case import Case
 from ..harness.derivatives import agree, cast, place, real
-from ..harness.problems import DEVICES, TAIL, alone, arrays, check, grid, mean_of, offset, places, problem, same, slope
+from ..harness.problems import (
+    DEVICES,
+    Problem,
+    alone,
+    arrays,
+    check,
+    grid,
+    mean_of,
+    of_any_size,
+    offset,
+    open_arrays,
+    places,
+    problem,
+    same,
+    slope,
+)
 from ..harness.rows import CASES, FIRST, exhaustive
 from .test_contract import complaint, spoiled
 
@@ -84,11 +99,8 @@ def test_value_and_gradient_through(case):
 def test_whole_hessians(case):
     """In each order of modes, by all unit vectors at once; in one direction they are in `test_contract.py`."""
     p = problem(case)
-    direction = np.random.default_rng(3).normal(size=p.x.shape)
-    wide, step = p.x.astype(np.float64), 1e-4 if case.near_kinks else 1e-3
-    up, down = (slope(mean_of(case, p), wide + by * direction, 1e-5) for by in (step, -step))
     f = lambda x: arrays(case, p.rest)(x, p.rest)  # noqa: E731
-    v = jnp.asarray(direction, jnp.float32)
+    v, expected = curvature(case, p)
 
     @jax.jit
     def hessians(x):
@@ -99,8 +111,15 @@ def test_whole_hessians(case):
         }
 
     for mode, product in hessians(p.x).items():
-        # Differences of differences carry an error of 1e-5.
-        np.testing.assert_allclose(product, (up - down) / (2 * step), rtol=1e-3, atol=3e-5, err_msg=mode)
+        np.testing.assert_allclose(product, expected, rtol=1e-3, atol=3e-5, err_msg=mode)
+
+
+def curvature(case: Case, p: Problem) -> tuple[jax.Array, np.ndarray]:
+    """A direction and the Hessian's product with it: differences of differences, with an error of 1e-5."""
+    direction = np.random.default_rng(3).normal(size=p.x.shape)
+    x, step = p.x.astype(np.float64), 1e-4 if case.near_kinks else 1e-3
+    up, down = (slope(mean_of(case, p), x + by * direction, 1e-5) for by in (step, -step))
+    return jnp.asarray(direction, jnp.float32), (up - down) / (2 * step)
 
 
 @exhaustive(CASES)
@@ -227,18 +246,18 @@ def test_numbers_sweep_under_vmap_and_do_not_recompile(case):
     np.testing.assert_allclose(swept[0], p.value, rtol=1e-5)
 
 
-@exhaustive(FIRST)
-def test_export_with_a_symbolic_batch(case):
+@exhaustive(CASES)
+def test_export_for_any_size(case):
+    """Of each axis; reloaded with first and second derivatives."""
     p = problem(case)
-    (batch,) = jax.export.symbolic_shape("b")
-    symbolic = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), (p.x, p.rest))
-    exported = jax.export.export(jax.jit(jax.value_and_grad(arrays(case, p.rest))))(*symbolic)
-    check(exported.call(p.x, p.rest), p)
-    without = {name: x for name, x in p.rest.items() if name not in TAIL}
-    symbolic = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), (p.x, without))
-    exported = jax.export.export(jax.jit(arrays(case, without)))(*symbolic)
-    expected = case.loss(p.x, **without, **case.options)
-    np.testing.assert_allclose(exported.call(p.x, without), expected, rtol=1e-6)
+    f, arguments = open_arrays(case, p)
+    exported = jax.export.export(jax.jit(f))(*of_any_size(arguments))
+    loaded = jax.export.deserialize(exported.serialize(vjp_order=2)).call
+    gradient = jax.grad(lambda x: loaded(x, *arguments[1:]))
+    v, expected = curvature(case, p)
+    check((loaded(*arguments), gradient(p.x)), p)
+    product = jax.grad(lambda x: jnp.vdot(gradient(x), v))(p.x)
+    np.testing.assert_allclose(product, expected, rtol=1e-3, atol=3e-5)  # see `curvature`
 
 
 @exhaustive(FIRST)

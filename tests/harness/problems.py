@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
@@ -72,6 +73,21 @@ def slope(f, x: np.ndarray, step: float = 1e-6) -> np.ndarray:
 def arrays(case: Case, rest: dict[str, Any]):
     """The loss as a function of its first argument and the other arrays."""
     return lambda x, rest, **keywords: case.loss(x, **rest, **case.options, **keywords)
+
+
+def open_arrays(case: Case, p: Problem) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The loss as a function of its first argument, the others, and the options that are arrays, and all of these."""
+    options = {name: x for name, x in case.options.items() if isinstance(x, np.ndarray)}
+    others = {name: x for name, x in case.options.items() if name not in options}
+    return lambda x, rest, options: case.loss(x, **rest, **options, **others), (p.x, p.rest, options)
+
+
+def of_any_size(arguments: Any) -> Any:
+    """All axes symbolic, those of one size by one name."""
+    sizes = sorted({size for x in jax.tree.leaves(arguments) for size in x.shape if size > 1})
+    symbols = dict(zip(sizes, jax.export.symbolic_shape(", ".join(f"size{size}" for size in sizes))))
+    of = lambda x: jax.ShapeDtypeStruct([symbols.get(size, size) for size in x.shape], x.dtype)  # noqa: E731
+    return jax.tree.map(of, arguments)
 
 
 def check(result: Any, p: Problem, name: str = "") -> None:
