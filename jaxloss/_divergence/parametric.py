@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +16,11 @@ from .._contract.checks import nan_unless
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, EachNumber, Positive, Reduction
-from .._numerics.derivatives import times, with_partials
+from .._numerics.derivatives import squarable, times, with_partials
+from .._numerics.elementary import horner
 from .._numerics.softmax import row_max, shifted
 from .._numerics.special import exp_remainder
-from .distributions import excess, gain, log_or
+from .distributions import excess, finite, gain, log_or
 
 
 @jit
@@ -148,61 +150,101 @@ def _gaussian_kl(error: Array, log_ratio: Array, log_variance: Array) -> Array:
     return 0.5 * (exp_remainder(log_ratio) + jnp.square(_over_root(error, log_variance)))
 
 
-def _softmaxes(z: Array, t: Array, temperature: Array, axis: int) -> tuple[Array, Array, Array, Array]:
-    """Those of student and teacher, the logarithm of their ratio, and the difference of the logits below their tops.
+class _Softmaxes(NamedTuple):
+    """Of student and teacher, with what tells them apart; the axis is kept at size 1 in `mean` and `far`.
 
-    That difference is taken in the order that rounds less. The normalisers round too, and shift the ratios of all
-    classes alike; as both softmaxes sum to 1, the sum of their differences is that shift.
+    Attributes:
+      p: the student's softmax.
+      y: the teacher's.
+      x: the student's logits below their top.
+      u: the teacher's.
+      apart: ``x - u``, in the order that rounds less; 0 where the teacher gives nothing.
+      mean: of `apart`, under the teacher's softmax.
+      far: the divergence, good where it is large: its parts are rounded.
     """
+
+    p: Array
+    y: Array
+    x: Array
+    u: Array
+    apart: Array
+    mean: Array
+    far: Array
+
+
+def _softmaxes(z: Array, t: Array, temperature: Array, axis: int) -> _Softmaxes:
     top_z, top_t = row_max(z, axis), row_max(t, axis)
-    log_x, log_u = _log_normalizer(z, top_z, temperature, axis), _log_normalizer(t, top_t, temperature, axis)
     x, u = shifted(z, top_z), shifted(t, top_t)
-    kept = u > -jnp.inf
-    near = kept & jnp.isfinite(x) & (jnp.abs(z - t) + jnp.abs(top_z - top_t) <= -(x + u))
-    apart = jnp.where(near, (z - t) - (top_z - top_t), jnp.where(kept, x, 0) - jnp.where(kept, u, 0))
-    p, y = _exp_over_temperature(x, temperature, log_x), _exp_over_temperature(u, temperature, log_u)
-    d = apart / temperature - (log_x - log_u)
-    rounding = jnp.sum(lax.stop_gradient(gain(p, y, d)), axis, keepdims=True)
-    return p, y, d - jnp.where(jnp.abs(rounding) < 0.5, rounding, 0), apart
+    (p, log_x), (y, log_u) = _softmax(x, temperature, axis), _softmax(u, temperature, axis)
+    near = jnp.isfinite(x) & jnp.isfinite(u) & (jnp.abs(z - t) + jnp.abs(top_z - top_t) <= -(x + u))
+    apart = jnp.where(near, (z - t) - (top_z - top_t), x - jnp.where(y == 0, 0, u))
+    apart = jnp.where(y == 0, 0, apart)
+    mean = jnp.sum(times(y, apart), axis, keepdims=True)
+    far = log_x - log_u - mean / temperature
+    return _Softmaxes(p, y, x, u, apart, mean, far)
 
 
-def _exp_over_temperature(x: Array, temperature: Array, log_normalizer: ArrayLike) -> Array:
-    """From logits that are finite, lest 0 times infinity be the change with the temperature."""
-    return jnp.exp(jnp.maximum(x, -(jnp.finfo(x.dtype).max ** 0.5)) / temperature - log_normalizer)
-
-
-def _log_normalizer(z: Array, top: Array, temperature: Array, axis: int) -> Array:
-    total = jnp.sum(_exp_over_temperature(shifted(z, top), temperature, 0), axis, keepdims=True)
-    return log_or(total, 0)
+def _softmax(x: Array, temperature: Array, axis: int) -> tuple[Array, Array]:
+    """With the logarithm of its normalizer. From logits that are finite, lest 0 times infinity be the change with the
+    temperature."""
+    x = jnp.maximum(x, -(jnp.finfo(x.dtype).max ** 0.5)) / temperature
+    log_normalizer = log_or(jnp.sum(jnp.exp(x), axis, keepdims=True), 0)
+    return jnp.exp(x - log_normalizer), log_normalizer
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
 def _distillation(z: Array, t: Array, temperature: Array, axis: int) -> Array:
-    """The axis is kept at size 1. A teacher without any class costs infinity."""
-    p, y, d, _ = _softmaxes(z, t, temperature, axis)
-    losses = jnp.sum(excess(p, y, d), axis, keepdims=True)
+    """The axis is kept at size 1. A teacher without any class costs infinity.
+
+    With `d` the differences of the logits from their mean, over the temperature, the divergence is the logarithm of
+    the teacher's mean of exp(d), which is 1 and a sum of terms that aren't negative.
+    """
+    s = _softmaxes(z, t, temperature, axis)
+    centred = s.apart - finite(s.mean)
+    d = centred / temperature
+    square = jnp.square(squarable(temperature))
+    rest = excess(s.p * jnp.exp(jnp.minimum(s.far, 1)), s.y, d)
+    hot = (jnp.abs(d) < 1) & (s.y > 0)  # times the square last, the remainder would be too small
+    terms = jnp.where(hot, s.y * jnp.square(centred) * _per_square(jnp.clip(d, -1, 1)), square * rest)
+    total = jnp.sum(terms, axis, keepdims=True)
+    near = total / temperature / temperature
+    near = total * jnp.where(near == 0, 1, jnp.log1p(near) / jnp.where(near == 0, 1, near))
+    losses = jnp.where(s.far < 1, near, jnp.square(temperature) * s.far)
     # Added, not selected: XLA may lose a NaN in the maximum.
-    losses = losses + jnp.where(row_max(t, axis) == -jnp.finfo(t.dtype).max, jnp.inf, 0)
-    return jnp.square(temperature) * losses
+    return losses + jnp.where(row_max(t, axis) == -jnp.finfo(t.dtype).max, jnp.inf, 0)
 
 
 def _distillation_rule(axis: int, primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     z, t, temperature = primals
     d_z, _, d_temperature = tangents
     losses = _distillation(z, t, temperature, axis)
-    p, y, d, apart = _softmaxes(z, t, temperature, axis)
+    p, y, x, u, apart, mean, _ = _softmaxes(z, t, temperature, axis)
+    per_logit = losses / temperature
+    d = jnp.where(y == 0, 0, (apart - finite(mean) - per_logit) / temperature)
     change = jnp.zeros_like(losses)
     if not isinstance(d_z, SymbolicZero):
         change += jnp.sum(temperature * gain(p, y, d) * d_z, axis, keepdims=True)
     if not isinstance(d_temperature, SymbolicZero):
-        # In terms that are small where student and teacher agree.
-        loss = losses / jnp.square(temperature)
-        u = shifted(t, row_max(t, axis))
-        of_teacher = y * (d * apart - loss * jnp.where(u > -jnp.inf, u, 0))
-        terms = times(excess(p, y, d), shifted(z, row_max(z, axis))) + jnp.where(y == 0, 0, of_teacher)
-        slope = 2 * temperature * loss - jnp.sum(terms, axis, keepdims=True)
-        change += jnp.where(loss == jnp.inf, 0, slope) * d_temperature
+        # By the teacher's softmax and by `d`; no terms that cancel where the temperature is high.
+        mean_u = jnp.sum(times(y, u), axis, keepdims=True)
+        u = jnp.where(y == 0, 0, u - mean_u)
+        x = x - mean_u - mean - per_logit
+        small = jnp.clip(d, -1, 1)
+        near = y * jnp.square(small) * (u * _per_square(small) + temperature * small * _per_cube(small))
+        far = times(p, x - 2 * temperature) - y * (u * (1 + d) - temperature * (2 + d))
+        slope = -jnp.sum(jnp.where((jnp.abs(d) < 1) & (y > 0), near, far), axis, keepdims=True)
+        change += jnp.where(losses == jnp.inf, 0, slope) * d_temperature
     return losses, change
 
 
 _distillation.defjvp(_distillation_rule, symbolic_zeros=True)
+
+
+def _per_square(t: Array) -> Array:
+    """``exp_remainder(t) / t**2`` for `t` in [-1, 1]."""
+    return horner(t, *(1 / math.factorial(n) for n in range(2, 21)))
+
+
+def _per_cube(t: Array) -> Array:
+    """``(t * expm1(t) - 2 * exp_remainder(t)) / t**3`` for `t` in [-1, 1]."""
+    return horner(t, *((n - 2) / math.factorial(n) for n in range(3, 21)))

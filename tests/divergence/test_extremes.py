@@ -170,6 +170,22 @@ def test_distillation_near_agreement(gap, temperature, offset):
         np.testing.assert_allclose(slope, expected, rtol=2e-3, atol=1e-4 * np.max(wide(temperature)) / temperature)
 
 
+@pytest.mark.parametrize("temperature", [1e5, 1e8, 1e12, 1e19])
+def test_distillation_at_high_temperatures(temperature):
+    """By the first two terms of its series in 1 / temperature, whose third is 1e-3 of the second at 1e5."""
+    z, t = (x.astype(np.float64) for x in near(1.0, 20))
+    u, apart = (x - x.mean(-1, keepdims=True) for x in (t, z - t))
+    flat, linear = (apart**2).mean(-1) / 2, (apart**2 * u / 2 + apart**3 / 6).mean(-1)
+    f = lambda z, s: jaxloss.distillation_loss(z, t.astype(np.float32), temperature=s, reduction="none")  # noqa: E731
+    at = z.astype(np.float32), jnp.float32(temperature)
+    np.testing.assert_allclose(f(*at), flat + linear / temperature, rtol=1e-6)
+    for derive in (jax.jacrev, jax.jacfwd):
+        by_logit, by_temperature = derive(f, (0, 1))(*at)
+        found = by_logit[np.arange(4), np.arange(4)]
+        np.testing.assert_allclose(found, apart / 20, rtol=1e-3, atol=3 / temperature)
+        np.testing.assert_allclose(by_temperature, -linear / temperature**2, rtol=1e-3, atol=1e-37)
+
+
 def test_distillation_of_equal_logits_is_zero():
     z, _ = near(0)
     value, gradient = jax.value_and_grad(lambda z: jaxloss.distillation_loss(z, z, temperature=0.7, reduction="sum"))(z)
