@@ -866,4 +866,148 @@ BUGS = [
         options={"mask": [False, False]},
         words=("value 0, finite gradients, for every ranking loss",),
     ),
+    Bug(
+        "nb_zero_mean",
+        "negative_binomial_nll_loss",
+        ("pyro-ppl/numpyro#2193", "pyro-ppl/numpyro#2256", "stan-dev/math#3302"),
+        "a mean of 0 is a distribution too",
+        inputs={"predictions": [0.0, 0.0, 0.0], "labels": [0.0, 1.0, 3.0], "dispersion": [1.0, 1.0, 1.0]},
+        options={"reduction": "none"},
+        holds=(
+            ("value", [0.0, inf, inf], 1e-05, 1e-06),
+            ("gradient", "predictions", [1.0, -inf, -inf], 0.0001, 1e-06),
+        ),
+        words=("the same of a Poisson rate of 0, with the factorial too: no NaN where a count is 0",),
+    ),
+    Bug(
+        "js_underflow_both",
+        "js_divergence",
+        ("linkedin/Liger-Kernel#1453", "linkedin/Liger-Kernel#1397", "linkedin/Liger-Kernel#769"),
+        "a class that underflows in both distributions: 0 log 0",
+        inputs={
+            "log_probs": [[-0.1269280110429726, -110.12692801104298, -2.1269280110429727, -200.12692801104296]],
+            "labels": [[0.7310585786300049, 5.6054999022103115e-53, 0.2689414213699951, 5.245415463675382e-66]],
+        },
+        options={"reduction": "none"},
+        holds=(("value", [0.0183055912], 1e-05, 1e-06), ("finite", "gradient of log_probs")),
+        words=("mixtures of .1 and .9 give .00722936527 and .00613595311",),
+    ),
+    Bug(
+        "ensemble_missing_member",
+        "ensemble_crps_loss",
+        ("google-research/weatherbench2#302", "ecmwf/anemoi-core#358"),
+        "a missing member miscounted: a score of 1.5",
+        inputs={
+            "predictions": [[1.0, 3.0, nan], [1.0, nan, 3.0], [nan, 1.0, 3.0], [1.0, 2.0, 3.0]],
+            "labels": [2.0, 2.0, 2.0, 2.0],
+        },
+        words=(
+            "a missing member makes its score and its gradient NaN, wherever it stands; other rows keep theirs",
+            "without it the fair score is 0",
+        ),
+    ),
+    Bug(
+        "smape_both_zero",
+        "smape_loss",
+        ("unit8co/darts#3122",),
+        "0/0 in a symmetric percentage",
+        inputs={"predictions": [0.0, 1.0, 0.0], "labels": [0.0, 0.0, 2.0]},
+        options={"reduction": "none"},
+        holds=(("value", [0.0, 2.0, 2.0], 1e-05, 1e-06), ("gradient", "predictions", [0.0, 0.0, -1.0], 0.0001, 1e-06)),
+    ),
+    Bug(
+        "class_balanced_unseen_class",
+        "class_balanced_weights",
+        ("fcakyon/balanced-loss#12", "vandit15/Class-balanced-loss-pytorch#5"),
+        "a class without an example: 1/0",
+        inputs={"counts": [310.0, 2489.0, 114.0, 17.0, 0.0, 725.0]},
+        holds=(("value", [0.2986004, 0.0868236, 0.7387016, 4.7215144, 0.0, 0.1543601], 1e-05, 1e-06),),
+        words=("cross entropy and focal loss with these weights are finite, also for labels of the unseen class",),
+    ),
+    Bug(
+        "bi_tempered_t2_2",
+        "bi_tempered_logistic_loss",
+        ("google/bi-tempered-loss#13",),
+        "t1 .8, t2 2 gave NaN after some hundred steps",
+        inputs={
+            "logits": [[0.0, 0.0], [5.0, 0.0], [5.0, 0.0], [-60.0, 0.0], [10000.0, 0.0], [10000.0, 0.0]],
+            "labels": [0, 0, 1, 0, 0, 1],
+        },
+        options={"t1": 0.8, "t2": 2.0, "reduction": "none"},
+        holds=(
+            (
+                "value",
+                [0.539372660468, 0.107749292233, 1.46256667759, 2.79238559898, 1.3210859241e-05, 4.20748263398],
+                0.0001,
+                0,
+            ),
+            ("finite", "gradient of logits"),
+        ),
+    ),
+    Bug(
+        "ce_channels_first",
+        "cross_entropy",
+        ("keras-team/keras#22140",),
+        "axis ignored by the shape check",
+        words=(
+            "logits (2, 3, 4, 4) with axis=1 and labels (2, 4, 4) give the loss and gradient of float64",
+            "labels (2, 1, 4, 4), or no axis, raise a ValueError that says what fits",
+        ),
+    ),
+    Bug(
+        "distillation_bf16_vocab",
+        "distillation_loss",
+        ("erfanzar/EasyDeL#267",),
+        "a KL divergence that read -1.4, or .025 for no difference",
+        words=(
+            "identical bfloat16 logits over 248320 classes, under jit: exactly 0, with a gradient of 0",
+            "with noise of .01: at least 0 and within 1e-4 (relative) of float64, also with logits up to 70",
+        ),
+    ),
+    Bug(
+        "uncertainty_zero_loss",
+        "uncertainty_weighting",
+        (
+            "Hui-Li/multi-task-learning-example-PyTorch#2",
+            "yaringal/multi-task-learning-example#6",
+            "QunBB/DeepLearning#1",
+        ),
+        "log-variances keep falling; exp(-s) overflows, times 0",
+        words=(
+            "a loss of exactly 0 (a task learned, or an empty Total) with log-variances s of -80, -89 and -100: value "
+            "s/2, slope 1/2, and no NaN in the slope of the loss",
+        ),
+    ),
+    Bug(
+        "smoothing_microbatches",
+        "cross_entropy",
+        ("huggingface/transformers#46731", "huggingface/transformers#47261", "hiyouga/LlamaFactory#7443"),
+        "the smoothed part averaged per microbatch",
+        words=(
+            "label_smoothing .1 with ignored labels in microbatches of 3, 1 and 4: the Totals added up give the value "
+            "and gradient of the whole",
+        ),
+    ),
+    Bug(
+        "weight_sum_overflow",
+        "reduce",
+        ("choxos/mlumr#72", "llnl/SSAPy#127", "scikit-adaptation/skada#205"),
+        "the sum of finite weights overflows, and the mean is 0 or inf",
+        inputs={"losses": [1.0, 3.0]},
+        words=(
+            "equal weights of 1e-30, 1e30, 1.5e38 and 3e38 leave the mean at 2 and its gradient at [.5, .5]",
+            "class weights of 1e38 leave cross entropy at log 2",
+        ),
+    ),
+    Bug(
+        "padded_vocabulary_bias",
+        "linear_cross_entropy",
+        (),
+        "a kernel padded to a multiple of 128",
+        words=(
+            "a bias of -inf rules the padded classes out: value and gradients are those of the dense loss without "
+            "them, with z_loss too",
+            "finite with soft_cap, which makes -inf finite; +inf with label_smoothing",
+        ),
+    ),
 ]
