@@ -1010,4 +1010,81 @@ BUGS = [
             "finite with soft_cap, which makes -inf finite; +inf with label_smoothing",
         ),
     ),
+    Bug(
+        "checkify_nan_checks",
+        "cross_entropy",
+        ("google-deepmind/distrax#187",),
+        "NaN made in a branch that isn't taken",
+        words=(
+            "checkify with nan_checks finds nothing in values and gradients of good inputs: cross entropy (integers, "
+            "probabilities with a 0, logits of -inf), KL, linear, focal, sparsemax and mixture",
+        ),
+    ),
+    Bug(
+        "jacrev_in_shard_map",
+        "cross_entropy",
+        ("jax-ml/jax#29832",),
+        "no pvary on the cotangent",
+        words=(
+            "jacrev and jacfwd of per-example losses inside shard_map, check_vma on and off, automatic and explicit "
+            "axes: as on one device",
+        ),
+    ),
+    Bug(
+        "total_export",
+        "Total",
+        ("jax-ml/jax#20134", "patrick-kidger/equinox#879"),
+        "a pytree that jax.export can't serialize",
+        words=("a function that returns reduction='total' goes through jax.export, serialize and deserialize",),
+    ),
+    Bug(
+        "export_second_order",
+        "linear_cross_entropy",
+        (),
+        "a head served elsewhere",
+        words=(
+            "exported with symbolic batch and tokens and a mask, serialized with vjp_order=2 and reloaded: value, "
+            "gradient and Hessian product as before",
+        ),
+    ),
+    Bug(
+        "remat_policies",
+        "linear_cross_entropy",
+        (),
+        "policies, batched map, donation",
+        words=(
+            "gradients under every jax.checkpoint policy as without",
+            "lax.map with batch_size as vmap",
+            "donated logits give the same",
+        ),
+    ),
+    Bug(
+        "big_endian_numpy",
+        "mse_loss",
+        ("pydata/xarray#416", "Unidata/netcdf4-python#346"),
+        "netCDF3, FITS and IDX files are big-endian; JAX's fast dispatch reads the bytes as they lie",
+        inputs={"predictions": [1.0, 2.0, 3.0], "labels": [0.0, 0.0, 0.0]},
+        words=(
+            "after a call with native arrays, '>f4' predictions, labels, weights, masks and options and '>i4' labels "
+            "of classes give the right number, never 0",
+        ),
+    ),
+    Bug(
+        "nnx_variables",
+        "combine",
+        ("maxencefaldor/cax#2", "jax-ml/jax#23865"),
+        "a variable is callable, and taken for a schedule",
+        words=("nnx.Param as kernel, bias, option, log-variance and as a weight of combine means its value",),
+    ),
+    Bug(
+        "float8_int4",
+        "cross_entropy",
+        ("jax-ml/jax#16717",),
+        "dtypes without implicit promotion",
+        words=(
+            "float8_e4m3fn and float8_e5m2 logits, labels and weights give the float32 loss of the same numbers, and "
+            "a gradient in the logits' dtype",
+            "so do int4, uint4 and int2 labels; label -1 is NaN",
+        ),
+    ),
 ]

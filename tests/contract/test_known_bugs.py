@@ -10,9 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
+from jax.experimental import checkify
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import jaxloss
@@ -789,6 +792,182 @@ def padded_vocabulary_bias(bug):
             for found, wanted in zip((of_hidden, of_kernel[:, real], of_bias[real]), expected, strict=True):
                 close(found, wanted)
             assert not np.any(of_kernel[:, 125:]) and not np.any(of_bias[125:])
+
+
+@proof
+def checkify_nan_checks(bug):
+    hard, soft = np.array([1, 0]), np.float32([[0.5, 0, 0.5], [0.25, 0.75, 0]])
+    logits, ruled_out = np.float32([[0, 1, 2], [2, 1, 0]]), np.float32([[-np.inf, 1, 2], [2, 1, -np.inf]])
+    log_probs = np.asarray(jax.nn.log_softmax(logits))
+    j = jaxloss
+    calls = [
+        (lambda x: j.cross_entropy(x, hard), logits),
+        (lambda x: j.cross_entropy(x, soft), logits),
+        (lambda x: j.cross_entropy(x, hard), ruled_out),
+        (lambda x: j.kl_divergence(x, soft), log_probs),
+        (lambda x: j.linear_cross_entropy(x, np.eye(3, dtype=F32), hard), logits),
+        (lambda x: j.softmax_focal_loss(x, hard), logits),
+        (lambda x: j.sigmoid_focal_loss(x, soft), logits),
+        (lambda x: j.sparsemax_loss(x, hard), logits),
+        (lambda x: j.gaussian_mixture_nll_loss(x, soft[:, 0], means=logits, scales=F32(1)), logits),
+    ]
+    every = lambda arrays: [jax.value_and_grad(f)(x) for (f, _), x in zip(calls, arrays)]  # noqa: E731
+    error, _ = jax.jit(checkify.checkify(every, errors=checkify.nan_checks))([x for _, x in calls])
+    assert not error.get()
+
+
+@proof
+def jacrev_in_shard_map(bug):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(8, 3)).astype(F32), rng.integers(0, 3, 8)
+    probs = np.exp(np.float64(logits)) / np.exp(np.float64(logits)).sum(1, keepdims=True)
+    # The rows of a device by its rows: the blocks on the diagonal.
+    expected = np.einsum("ij,ik->ijk", np.tile(np.eye(2), (4, 1)), probs - np.eye(3)[labels])
+    f = functools.partial(jaxloss.cross_entropy, reduction="none")
+    for kind in (AxisType.Auto, AxisType.Explicit):
+        mesh = jax.make_mesh((4,), ("data",), axis_types=(kind,), devices=jax.devices()[:4])
+        placed = jax.device_put((logits, labels), NamedSharding(mesh, P("data")))
+        for derive in (jax.jacrev, jax.jacfwd):
+            for check_vma in (True, False):
+                mapped = jax.shard_map(
+                    derive(f), mesh=mesh, in_specs=P("data"), out_specs=P("data"), check_vma=check_vma
+                )
+                close(jax.jit(mapped)(*placed), expected)
+
+
+@proof
+def total_export(bug):
+    f = jax.jit(functools.partial(jaxloss.mse_loss, reduction="total"))
+    x, y = np.float32([1, 2, 3]), np.float32([0, 0, 1])
+    served = jax.export.deserialize(jax.export.export(f)(x, y).serialize())
+    assert served.call(x, y) == f(x, y) == jaxloss.Total(F32(9), F32(3))
+
+
+@proof
+def export_second_order(bug):
+    @functools.partial(jax.jit, static_argnums=0)
+    def derivatives(f, hidden, kernel, labels, mask):
+        slope = lambda h, k: jax.grad(f, (0, 1))(h, k, labels, mask)  # noqa: E731
+        along = jnp.cos(hidden), jnp.sin(kernel)
+        pull = lambda h, k: sum(map(jnp.vdot, slope(h, k), along))  # noqa: E731
+        return f(hidden, kernel, labels, mask), slope(hidden, kernel), jax.grad(pull, (0, 1))(hidden, kernel)
+
+    f = jax.jit(lambda h, k, y, m: jaxloss.linear_cross_entropy(h, k, y, mask=m))
+    sizes = jax.export.symbolic_shape("batch, tokens")
+    shapes = ((*sizes, 3), F32), ((3, 7), F32), (sizes, np.int32), (sizes, np.bool_)
+    exported = jax.export.export(f)(*(jax.ShapeDtypeStruct(*shape) for shape in shapes))
+    served = jax.export.deserialize(exported.serialize(vjp_order=2)).call
+    rng = np.random.default_rng(0)
+    hidden, kernel = (rng.normal(size=shape).astype(F32) for shape in ((3, 70, 3), (3, 7)))
+    given = hidden, kernel, rng.integers(0, 7, (3, 70)).astype(np.int32), rng.random((3, 70)) < 0.6
+    jax.tree.map(close, derivatives(served, *given), derivatives(f, *given))
+
+
+@proof
+def remat_policies(bug):
+    rng = np.random.default_rng(0)
+    hidden, kernel = (rng.normal(size=shape).astype(F32) for shape in ((7, 4, 3), (3, 5)))
+    labels = rng.integers(0, 5, (7, 4))
+    f = functools.partial(jaxloss.linear_cross_entropy, chunk_size=2)
+    slope = jax.grad(f, (0, 1))
+    known = vars(jax.checkpoint_policies)
+    takes = {
+        "offload_dot_with_no_batch_dims": {"offload_src": "device", "offload_dst": "pinned_host"},
+        "save_from_both_policies": {
+            "policy_1": known["dots_saveable"],
+            "policy_2": known["everything_saveable"],
+        },
+    }
+    takes["save_and_offload_only_these_names"] = {
+        "names_which_can_be_saved": ["a"],
+        "names_which_can_be_offloaded": ["b"],
+        **takes["offload_dot_with_no_batch_dims"],
+    }
+    of_names = "save_any_names_but_these", "save_anything_except_these_names", "save_only_these_names"
+    policies = {known[name](**keywords) for name, keywords in takes.items()} | {known[name]("a") for name in of_names}
+    policies |= {policy for name, policy in known.items() if name not in (*takes, *of_names)}
+
+    @jax.jit
+    def every(hidden, kernel):
+        by_row = lambda row: (f(row[0], kernel, row[1]), slope(row[0], kernel, row[1]))  # noqa: E731
+        rows = jax.lax.map(by_row, (hidden, labels), batch_size=3), jax.vmap(by_row)((hidden, labels))
+        ways = [jax.grad(jax.checkpoint(f, policy=policy), (0, 1)) for policy in policies]
+        return rows, slope(hidden, kernel, labels), [way(hidden, kernel, labels) for way in ways]
+
+    rows, expected, remade = every(hidden, kernel)
+    jax.tree.map(close, *rows)
+    for found in remade:
+        jax.tree.map(close, found, expected)
+    logits = jnp.asarray(hidden)
+    step = lambda z: jax.value_and_grad(jaxloss.cross_entropy)(z, labels % 3)  # noqa: E731
+    expected = step(logits)
+    jax.tree.map(close, jax.jit(step, donate_argnums=0)(logits), expected)
+    assert logits.is_deleted()
+
+
+@proof
+def big_endian_numpy(bug):
+    predictions, labels = bug.arguments().values()
+    native = {
+        "predictions": predictions,
+        "labels": labels,
+        "weights": np.float32([1, 1, 2]),
+        "mask": np.float32([1, 0, 1]),
+        "delta": np.array(2, F32),
+    }
+    classes = {"logits": np.log(np.float32([[0.5, 0.25, 0.25]])), "labels": np.array([1], np.int32)}
+    for loss, given, expected in (
+        (jaxloss.mse_loss, {"predictions": predictions, "labels": labels}, 14 / 3),
+        (jaxloss.huber_loss, native, (0.5 + 2 * 4) / 3),
+        (jaxloss.cross_entropy, classes, math.log(4)),
+    ):
+        for _ in range(2):
+            close(loss(**given), expected)
+            for name, x in given.items():
+                close(loss(**{**given, name: x.astype(x.dtype.newbyteorder(">"))}), expected)
+
+
+@proof
+def nnx_variables(bug):
+    v = lambda x: nnx.Param(jnp.asarray(x))  # noqa: E731
+    hidden, kernel, bias = np.eye(2, 3, dtype=F32), np.eye(3, dtype=F32), np.float32([1, 2, 3])
+    f = functools.partial(jaxloss.linear_cross_entropy, hidden, labels=np.array([0, 2]))
+    close(f(v(kernel), bias=v(bias), z_loss=v(F32(0.1))), f(kernel, bias=bias, z_loss=0.1))
+    assert jaxloss.combine({"a": F32(3)}, {"a": v(F32(2))}) == jaxloss.combine({"a": F32(3)}, {"a": 2.0})
+    close(jaxloss.uncertainty_weighting({"a": F32(3)}, {"a": v(F32(2))})[0], 1.5 * math.exp(-2) + 1)
+    slope = jax.grad(lambda w: jaxloss.combine({"a": F32(3)}, w)[0])({"a": v(F32(2))})
+    assert slope["a"][...] == 3
+
+
+@proof
+def float8_int4(bug):
+    rng = np.random.default_rng(0)
+    hard, soft = np.array([0, 1, 1, 0]), np.float32([[0.5, 0.25, 0.25], [0, 1, 0], [0.25, 0, 0.75], [0, 0.5, 0.5]])
+    weights = np.float32([1, 0.5, 2, 4])
+    f = functools.partial(jaxloss.cross_entropy, reduction="sum")
+    for dtype in (jnp.float8_e4m3fn, jnp.float8_e5m2):
+        logits = jnp.asarray(rng.normal(size=(4, 3)), dtype)
+        losses = np.stack([_dense(logits, np.eye(3), np.full(4, label), weights)[0] for label in range(3)], 1)
+        for labels, target in ((hard, np.eye(3)[hard]), (jnp.asarray(soft, dtype), soft)):
+            loss = functools.partial(f, labels=labels, weights=jnp.asarray(weights, dtype))
+            value = loss(logits)
+            assert value.dtype == F32
+            close(value, weights @ (target * losses).sum(1))
+            reverse, forward = slopes(loss, logits)
+            exact = (weights[:, None] * (np.exp(-losses) - target)).astype(F32)
+            assert reverse.dtype == dtype
+            np.testing.assert_array_equal(reverse, exact.astype(dtype))
+            close(forward, exact)
+    logits = rng.normal(size=(4, 3)).astype(F32)
+    for dtype in (jnp.int4, jnp.uint4, jnp.int2):
+        losses, *_ = _dense(logits, np.eye(3), hard, weights)
+        close(f(logits, jnp.asarray(hard, dtype), weights), weights @ losses)
+        if dtype != jnp.uint4:
+            labels = jnp.asarray([-1, 1, 1, 0], dtype)
+            losses = jaxloss.cross_entropy(logits, labels, reduction="none")
+            np.testing.assert_array_equal(np.isnan(losses), [True, False, False, False])
+            for slope in slopes(lambda z, y=labels: jaxloss.cross_entropy(z, y, reduction="none")[:1], logits):
+                assert np.all(np.isnan(slope[0]))
 
 
 # --- the same mistakes in every other loss -----------------------------------------------------------------------
