@@ -72,7 +72,7 @@ def bi_tempered_logistic_loss(
       >>> jaxloss.bi_tempered_logistic_loss(logits, jnp.array([0, 1]), t1=0.5, t2=1.5, reduction="none")
       Array([0.19998279, 1.9202012 ], dtype=float32)
     """
-    logits, labels, poison, axis, mask, _ = classes.labelled(
+    logits, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, logits=logits, axis=axis, ignore_index=ignore_index
     )
     t1, t2 = jnp.asarray(t1), jnp.asarray(t2)

@@ -55,7 +55,7 @@ def nll_loss(
       >>> jaxloss.nll_loss(jnp.log(jnp.array([[0.5, 0.5], [0.25, 0.75]])), jnp.array([0, 1]), reduction="none")
       Array([0.6931472 , 0.28768212], dtype=float32)
     """
-    log_probs, labels, poison, axis, mask, _ = classes.labelled(
+    log_probs, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, log_probs=log_probs, axis=axis, ignore_index=ignore_index
     )
     if real(labels):
@@ -141,7 +141,7 @@ def cross_entropy(
       Array(0.23954484, dtype=float32)
     """
     devices.splits_classes(class_axis_name, axis_name)
-    logits, labels, poison, axis, mask, class_mask = classes.labelled(
+    logits, labels, poison, axis, mask, _, reads = classes.labelled(
         mask,
         labels,
         logits=logits,
@@ -150,7 +150,7 @@ def cross_entropy(
         ignore_index=ignore_index,
         axis_name=class_axis_name,
     )
-    losses = smoothed_nll(logits, labels, poison, axis, class_mask, label_smoothing, z_loss, class_axis_name)
+    losses = smoothed_nll(reads, labels, poison, axis, label_smoothing, z_loss, class_axis_name)
     losses = jnp.squeeze(losses, axis)
     weights = classes.weigh(weights, class_weights, labels, mask, axis, logits, class_axis_name)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)

@@ -32,12 +32,12 @@ def expected_curve(
     **door: Any,
 ) -> tuple[Array, ArrayLike | None, ArrayLike | None]:
     """The expected `curve` of the negative log-likelihood of the label, with what `reduce` needs besides."""
-    logits, labels, poison, axis, mask, _ = classes.labelled(mask, labels, logits=logits, **door)
+    logits, labels, poison, axis, mask, *_ = classes.labelled(mask, labels, logits=logits, **door)
     top = row_max(logits, axis, poison)
     if real(labels):
         losses, log_normalizer = _expected(curve, axis, logits, top, labels, *map(jnp.asarray, options))
     else:
-        nll, log_normalizer = hard_nll(logits, top, labels, axis)
+        nll, log_normalizer = hard_nll(classes.reads(logits), top, labels, axis)
         losses = curve(nll, *options)
     if label_smoothing is not None:
         uniform = jnp.mean(curve(every_nll(logits, top, log_normalizer, axis), *options), axis, keepdims=True)

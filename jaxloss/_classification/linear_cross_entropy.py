@@ -277,7 +277,8 @@ def _token_losses(products: Array, tokens: _Tokens, layer: _Layer, axis_name: Ax
     logits = products if layer.bias is None else products + layer.bias[None]
     if layer.soft_cap is not None:
         logits = _capped(logits, layer.soft_cap)
-    costs = smoothed_nll(logits, tokens.labels, tokens.poison, 1, None, layer.label_smoothing, layer.z_loss, axis_name)
+    reads = classes.reads(logits)
+    costs = smoothed_nll(reads, tokens.labels, tokens.poison, 1, layer.label_smoothing, layer.z_loss, axis_name)
     return jnp.where(tokens.exists, jnp.squeeze(costs, 1), 0)
 
 

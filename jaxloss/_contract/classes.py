@@ -11,8 +11,8 @@ from jax import lax
 from jax.sharding import AxisType
 
 from . import devices
-from .checks import array, iota, message, nan_unless, real, report, within
-from .inputs import floating
+from .checks import array, iota, message, nan_unless, real, report, widened, within
+from .inputs import apart, narrow
 from .shapes import along, bool_mask, broadcastable, one_axis, reshape_hint
 from .types import Array, ArrayLike, AxisName
 
@@ -26,6 +26,28 @@ class Classes(NamedTuple):
     axis: int
     mask: ArrayLike | None
     class_mask: Array | None  # lined up with the scores
+    reads: Reads  # the scores once more, where not masked
+
+
+class Reads(NamedTuple):
+    """The same scores over classes several times: what two loops share XLA's backend for CPUs writes to memory."""
+
+    scores: Array  # in the dtype to compute in; what is differentiated
+    top: Array  # this and the next three as they came
+    total: Array
+    rest: Array
+    mean: Array
+    exists: Array | None  # which rows; others hold what they held
+    class_mask: Array | None  # where it is False, the scores are -inf
+
+
+def reads(
+    scores: Array, given: Array | None = None, exists: Array | None = None, class_mask: Array | None = None
+) -> Reads:
+    copies = [scores, *apart(scores if given is None else given, 4)]
+    if class_mask is not None:
+        copies = [jnp.where(class_mask, copy, -jnp.inf) for copy in copies]
+    return Reads(*copies, exists, class_mask)
 
 
 class Labels(NamedTuple):
@@ -50,17 +72,19 @@ def labelled(
 ) -> Classes:
     """Scores over classes with labels, in the dtype to compute in, harmless where masked."""
     ((name, scores),) = inputs.items()
-    scores = floating(name, scores)
+    given = narrow(name, scores)
+    scores = given.astype(widened(given))
     axis = axis_of(axis, name, scores)
     allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
     labels, poison, mask, exists = labels_for(
         mask, labels, name, scores, axis, allowed, ignore_index, only_integers=only_integers, axis_name=axis_name
     )
+    several = reads(scores, given, exists, allowed)
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
     if exists is not None:
         scores = jnp.where(exists, scores, 0)
-    return Classes(scores, labels, poison, axis, mask, allowed)
+    return Classes(scores, labels, poison, axis, mask, allowed, several)
 
 
 def labels_for(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from .checks import array, message, nan_unless, real, report, widened, within
 from .shapes import axes_of, bool_mask, broadcastable, one_axis, reshape_hint
@@ -36,6 +37,15 @@ def narrow(name: str, x: ArrayLike) -> Array:
     if not real(x):
         raise TypeError(message(f"{name} must be floating point, got {x.dtype}; cast with {name}.astype(jnp.float32)"))
     return x
+
+
+def apart(x: Array, count: int) -> tuple[Array, ...]:
+    """`x` so many times, which XLA's backend for CPUs doesn't know to be one."""
+    return lax.platform_dependent(
+        x,
+        cpu=lambda x: tuple(lax.optimization_barrier((x,) * count)),
+        default=lambda x: (x,) * count,
+    )
 
 
 def parameter(

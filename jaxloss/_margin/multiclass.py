@@ -54,7 +54,9 @@ def multiclass_hinge_loss(
       >>> jaxloss.multiclass_hinge_loss(scores, jnp.array([0, 2]), reduction="none")
       Array([0. , 1.5], dtype=float32)
     """
-    scores, labels, poison, axis, mask, _ = classes.labelled(mask, labels, scores=scores, axis=axis, only_integers=True)
+    scores, labels, poison, axis, mask, *_ = classes.labelled(
+        mask, labels, scores=scores, axis=axis, only_integers=True
+    )
     losses = positive(1 + _largest_lead(scores, labels, poison, axis))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -105,7 +107,9 @@ def multi_margin_loss(
     """
     if p not in (1, 2):
         raise ValueError(message(f"p must be 1 or 2, got {p!r}"))
-    scores, labels, poison, axis, mask, _ = classes.labelled(mask, labels, scores=scores, axis=axis, only_integers=True)
+    scores, labels, poison, axis, mask, *_ = classes.labelled(
+        mask, labels, scores=scores, axis=axis, only_integers=True
+    )
     terms = positive(margin + _lead(scores, labels, poison + nan_with_any(scores, axis), axis))
     losses = jnp.mean(terms if p == 1 else jnp.square(terms), axis)
     weights = classes.weigh(weights, class_weights, labels, mask, axis, scores)
@@ -149,7 +153,9 @@ def multiclass_perceptron_loss(
       >>> jaxloss.multiclass_perceptron_loss(scores, jnp.array([0, 2]), reduction="none")
       Array([0. , 0.5], dtype=float32)
     """
-    scores, labels, poison, axis, mask, _ = classes.labelled(mask, labels, scores=scores, axis=axis, only_integers=True)
+    scores, labels, poison, axis, mask, *_ = classes.labelled(
+        mask, labels, scores=scores, axis=axis, only_integers=True
+    )
     losses = positive(_largest_lead(scores, labels, poison, axis))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 

@@ -67,7 +67,7 @@ def sparsemax_loss(
       >>> jaxloss.sparsemax_loss(scores, jnp.array([0, 1, 0]), reduction="none")
       Array([0.  , 2.  , 0.25], dtype=float32)
     """
-    scores, labels, poison, axis, mask, _ = classes.labelled(
+    scores, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, scores=scores, axis=axis, class_mask=class_mask, only_integers=True
     )
     losses = _fenchel_young(scores, labels, poison, axis, 1)
@@ -118,7 +118,7 @@ def entmax15_loss(
       >>> jaxloss.entmax15_loss(scores, jnp.array([0, 1, 0]), reduction="none")
       Array([0.        , 2.        , 0.39052427], dtype=float32)
     """
-    scores, labels, poison, axis, mask, _ = classes.labelled(
+    scores, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, scores=scores, axis=axis, class_mask=class_mask, only_integers=True
     )
     losses = _fenchel_young(scores, labels, poison, axis, 2)

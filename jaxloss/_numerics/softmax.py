@@ -12,53 +12,104 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from .._contract import classes, devices
+from .._contract import classes, devices, inputs
 from .._contract.checks import nan_where, real
 from .._contract.shapes import as_number, inverse_power
 from .._contract.types import Array, AxisName
 from .derivatives import finite_at_zero, precomputed, times
 
 
-def row_max(z: Array, axis: int, poison: Array | None = None, axis_name: AxisName | None = None) -> Array:
+def row_max(z: Array, axis: int, poison: Array | None = None) -> Array:
     """The largest logit of each row, held constant and finite; NaN where it is poisoned."""
-    largest = jnp.finfo(z.dtype).max
-    top = devices.pmax(jnp.max(lax.stop_gradient(z), axis, keepdims=True), axis_name)
-    top = jnp.clip(top, -largest, largest)
+    top = _row_max(z, axis)
     return top if poison is None else nan_where(jnp.isnan(poison), top)
 
 
+def _row_max(z: Array, axis: int, masked: bool = False, axis_name: AxisName | None = None) -> Array:
+    largest = jnp.finfo(z.dtype).max
+    (top,) = _reduced([(lax.stop_gradient(z), lax.max)], axis, masked)
+    return jnp.clip(devices.pmax(top, axis_name), -largest, largest)
+
+
+def _mean_below_top(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName | None) -> Array:
+    """The mean of z - top, over the classes of the class mask."""
+    own = reads.mean.shape[axis]
+    count = own * devices.axis_size(axis_name)
+    allowed = as_number(count, top.dtype)
+    if reads.class_mask is not None:
+        allowed = jnp.sum(reads.class_mask, axis, keepdims=True, dtype=top.dtype)
+        allowed = allowed * as_number(own // reads.class_mask.shape[axis], top.dtype)
+        allowed = jnp.maximum(devices.psum([allowed], axis_name)[0], 1)
+    scale = inverse_power(count)  # so that no sum overflows
+    (total,) = devices.psum([_scaled_sum(reads, top, axis, scale)], axis_name)
+    mean = _present(total, reads) / (scale * allowed)
+    return jnp.where(top == jnp.finfo(top.dtype).max, -jnp.inf, mean)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _scaled_sum(reads: classes.Reads, top: Array, axis: int, scale: float) -> Array:
+    scaled = _allowed(scale * reads.mean.astype(top.dtype) - scale * top, reads)  # spelled apart: see `_beside_top`
+    return _reduced([(scaled, lax.add)], axis, reads.class_mask is not None)[0]
+
+
+@_scaled_sum.defjvp
+def _(axis: int, scale: float, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    changes = _allowed(scale * tangents[0].scores, primals[0])
+    return _scaled_sum(*primals, axis, scale), jnp.sum(changes, axis, keepdims=True)
+
+
+def _reduced(parts: list[tuple[Array, Any]], axis: int, masked: bool) -> list[Array]:
+    """Each array by its operation along the axis, which is kept.
+
+    Of what comes from a selection, as classes that are masked do, XLA's library for CPUs would have an array in memory;
+    a loop of several reductions is XLA's own.
+    """
+    arrays, operations = [array for array, _ in parts], [operation for _, operation in parts]
+    identity = {lax.add: 0, lax.max: -jnp.inf, lax.min: jnp.inf}
+
+    def loop(*arrays: Array) -> list[Array]:
+        by = [*operations, lax.min] if len(arrays) == 1 else operations
+        starts = [np.array(identity[operation], arrays[0].dtype) for operation in by]
+        found = lax.reduce(
+            (*arrays, *arrays[: len(by) - len(arrays)]),
+            tuple(starts),
+            lambda a, b: tuple(operation(x, y) for operation, x, y in zip(by, a, b)),
+            (axis,),
+        )
+        if len(arrays) == 1:
+            found = [jnp.where(jnp.isnan(found[1]), found[1], found[0])]  # lest XLA see that one is enough
+        return [lax.expand_dims(x, (axis,)) for x in found]
+
+    def each(*arrays: Array) -> list[Array]:
+        by = {lax.add: jnp.sum, lax.max: jnp.max}
+        return [by[operation](x, axis, keepdims=True) for operation, x in zip(operations, arrays)]
+
+    return lax.platform_dependent(*arrays, cpu=loop, default=each) if masked else each(*arrays)
+
+
 def smoothed_nll(
-    logits: Array,
+    reads: classes.Reads,
     labels: Array,
     poison: Array,
     axis: int,
-    class_mask: Array | None = None,
     label_smoothing: Any = None,
     z_loss: Any = None,
     axis_name: AxisName | None = None,
 ) -> Array:
     """The cross entropy of each row, the class axis kept at size 1; each device of `axis_name` may have a slice."""
-    top = row_max(logits, axis, poison, axis_name)
-    losses, log_normalizer = (soft_nll if real(labels) else hard_nll)(logits, top, labels, axis, axis_name)
+    top = _row_max(reads.top.astype(reads.scores.dtype), axis, reads.class_mask is not None, axis_name)
+    top = nan_where(jnp.isnan(poison), _present(top, reads))
+    if real(labels):
+        losses, log_normalizer = soft_nll(_present(reads.scores, reads), top, labels, axis, axis_name)
+    else:
+        losses, log_normalizer = hard_nll(reads, top, labels, axis, axis_name)
     if label_smoothing is not None:
-        # Scaled by a power of two, so that no sum overflows, and so spelled apart: see `_partition_sums`.
-        count = logits.shape[axis] * devices.axis_size(axis_name)
-        scale = inverse_power(count)
-        scaled = scale * logits - scale * top
-        if class_mask is None:
-            (total,) = devices.psum([jnp.sum(scaled, axis, keepdims=True)], axis_name)
-            allowed = as_number(count, logits.dtype)
-        else:
-            allowed = jnp.sum(jnp.broadcast_to(class_mask, logits.shape), axis, keepdims=True, dtype=logits.dtype)
-            total = jnp.sum(jnp.where(class_mask, scaled, 0), axis, keepdims=True)
-            total, allowed = devices.psum([total, allowed], axis_name)
-            allowed = jnp.maximum(allowed, 1)
-        uniform = total / (scale * allowed)
-        uniform = jnp.where(top == jnp.finfo(logits.dtype).max, -jnp.inf, uniform)
-        losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - uniform)
+        mean = _mean_below_top(reads, top, axis, axis_name)
+        losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - mean)
     if z_loss is not None:
         normalizer = top + log_normalizer
         absent = (z_loss == 0) & jnp.isinf(jnp.square(normalizer))  # cleared before the square, whose slope is infinite
@@ -66,41 +117,85 @@ def smoothed_nll(
     return losses
 
 
+def _present(x: Array, reads: classes.Reads) -> Array:
+    """0 for rows that don't exist."""
+    return x if reads.exists is None else jnp.where(reads.exists, x, 0)
+
+
+def _allowed(x: Array, reads: classes.Reads) -> Array:
+    """0 for classes that are ruled out."""
+    return x if reads.class_mask is None else jnp.where(reads.class_mask, x, 0)
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
-def hard_nll(z: Array, top: Array, labels: Array, axis: int, axis_name: AxisName | None = None) -> tuple[Array, Array]:
+def hard_nll(
+    reads: classes.Reads, top: Array, labels: Array, axis: int, axis_name: AxisName | None = None
+) -> tuple[Array, Array]:
     """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
-    *sums, x = devices.psum([*_partition_sums(z, top, axis), _label_logit(z, top, labels, axis, axis_name)], axis_name)
-    log_normalizer = _log_normalizer(top, *sums)
+    log_normalizer = _log_normalizer(reads, top, axis, axis_name)
+    x = _label_logit(reads, top, labels, axis, axis_name)
     return _minus_log(log_normalizer, x), log_normalizer
 
 
 @hard_nll.defjvp
 def _(axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    z, top, labels = primals
+    reads, top, labels = primals
+    z, d_z = _present(reads.scores, reads), tangents[0].scores
     is_label = classes.is_label(z, labels, axis)
     exp = jnp.where(is_label, 0, jnp.exp(shifted(z, top)))
-    others, x = devices.psum(
-        [jnp.sum(exp, axis, keepdims=True), _label_logit(z, top, labels, axis, axis_name)], axis_name
-    )
+    x = _label_logit(reads, top, labels, axis, axis_name)
+    if reads.rest.dtype == z.dtype:  # in the memory of the gradient
+        (others,) = devices.psum([jnp.sum(exp, axis, keepdims=True)], axis_name)
+    else:
+        others = _beside_top(reads, top, axis, axis_name) - jnp.expm1(x)
     log_normalizer = jnp.log1p(others + jnp.expm1(x))
     values = _minus_log(log_normalizer, x), log_normalizer
     others, x = (devices.pbroadcast(part, axis_name) for part in (others, x))
     scale = _reciprocal(others + jnp.exp(x))
     slope = jnp.where(is_label, -others * scale, exp * scale)
     softmax = jnp.where(is_label, jnp.exp(x) * scale, exp * scale)
-    changes = devices.psum(
-        [_directional(slope, tangents[0], axis), _directional(softmax, tangents[0], axis)], axis_name
-    )
-    return precomputed(functools.partial(hard_nll, axis=axis, axis_name=axis_name), values, *primals), tuple(changes)
+    changes = [_present(_directional(part, d_z, axis), reads) for part in (slope, softmax)]
+    values = precomputed(functools.partial(hard_nll, axis=axis, axis_name=axis_name), values, *primals)
+    return values, tuple(devices.psum(changes, axis_name))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _beside_top(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName | None) -> Array:
+    """The sum of exp(z - top) less 1: that of all classes but the top. -1 where all are ruled out.
+
+    From the sum and, where its largest term, which is 1, would drown the others, from that of all other terms. The two
+    are spelled apart, each of its own read of the logits and of their top, because a shared ``z - top`` would be
+    written to memory in full; so would be a constant that is another's too, like 0 or 1. The bounds are such that both
+    have the right slope at the largest.
+    """
+    masked = reads.class_mask is not None
+    of_total, of_rest = inputs.apart(top, 2)
+    x = jnp.minimum(reads.total.astype(top.dtype) + (-of_total), jnp.finfo(top.dtype).tiny)
+    exp = jnp.exp(x)
+    y = x if masked else reads.rest.astype(top.dtype) - of_rest
+    exp_y = exp if masked else jnp.exp(y)
+    parts = [(exp, lax.add), (exp_y * jnp.minimum(y * (32 * y + 8), 8), lax.add)]
+    total, rest = devices.psum(_reduced(parts, axis, masked), axis_name)
+    rest = rest / 8
+    drowned = (total > 0) & (total < 1.5) & (top < jnp.finfo(top.dtype).max)
+    beside = jnp.where(drowned | jnp.isnan(rest), rest, total - 1)  # the total's minimum may lose a NaN
+    return _present(beside, reads)
+
+
+@_beside_top.defjvp
+def _(axis: int, axis_name: AxisName | None, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    reads, top = primals
+    slope = jnp.exp(shifted(_present(reads.scores, reads), top))
+    change = _present(_directional(slope, tangents[0].scores, axis), reads)
+    return _beside_top(*primals, axis, axis_name), devices.psum([change], axis_name)[0]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
 def soft_nll(z: Array, top: Array, labels: Array, axis: int, axis_name: AxisName | None = None) -> tuple[Array, Array]:
     """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
     expected = jnp.sum(times(labels, -shifted(z, top)), axis, keepdims=True)
-    parts = [*_partition_sums(z, top, axis), jnp.sum(labels, axis, keepdims=True), expected]
-    *sums, mass, expected = devices.psum(parts, axis_name)
-    log_normalizer = _log_normalizer(top, *sums)
+    mass, expected = devices.psum([jnp.sum(labels, axis, keepdims=True), expected], axis_name)
+    log_normalizer = _log_normalizer(classes.reads(z), top, axis, axis_name)
     return mass * log_normalizer + expected, log_normalizer
 
 
@@ -156,28 +251,20 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
     return every_nll(*primals, axis), _directional(softmax, change, axis) - change
 
 
-def _partition_sums(z: Array, top: Array, axis: int) -> tuple[Array, Array]:
-    """The sum of exp(z - top), and that without its largest term, which is 1 and where it would drown the others.
-
-    The two are spelled apart because a shared ``z - top`` would be written to memory in full. The bounds are such that
-    both have the right slope at the largest.
-    """
-    total = jnp.sum(jnp.exp(jnp.minimum(z + (-top), jnp.finfo(z.dtype).tiny)), axis, keepdims=True)
-    rest = jnp.sum(jnp.exp(z - top) * jnp.minimum((top - z) * (4 * (top - z) - 1), 1), axis, keepdims=True)
-    return total, rest
+def _log_normalizer(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName | None) -> Array:
+    """log sum exp(z - top); 0 where all classes are ruled out."""
+    beside = _beside_top(reads, top, axis, axis_name)
+    return jnp.log1p(jnp.where(beside == -1, 0, beside))
 
 
-def _log_normalizer(top: Array, total: Array, rest: Array) -> Array:
-    drowned = (total < 1.5) & (top < jnp.finfo(total.dtype).max)
-    return jnp.log1p(jnp.where(drowned | jnp.isnan(rest), rest, total - 1))  # the total's minimum may lose a NaN
-
-
-def _label_logit(z: Array, top: Array, labels: Array, axis: int, axis_name: AxisName | None) -> Array:
-    """How far each label's logit lies below the top; 0 where the label's class is another device's."""
+def _label_logit(reads: classes.Reads, top: Array, labels: Array, axis: int, axis_name: AxisName | None) -> Array:
+    """How far each label's logit lies below the top."""
     if axis_name is None:
-        return shifted(classes.at_label(z, labels, axis), top)
-    entry, own = classes.at_local_label(z, labels, axis)
-    return shifted(jnp.where(own, entry, top), top)
+        entry = classes.at_label(reads.scores, labels, axis)
+    else:
+        entry, own = classes.at_local_label(reads.scores, labels, axis)
+        entry = jnp.where(own, entry, top)  # another device has it: 0 here
+    return devices.psum([_present(shifted(entry, top), reads)], axis_name)[0]
 
 
 def shifted(z: Array, top: Array) -> Array:
