@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .._contract import classes, devices
-from .._contract.checks import nan_unless, real, report
+from .._contract.checks import nan_unless, nearest, real, report, rounding
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
@@ -55,19 +55,20 @@ def nll_loss(
       >>> jaxloss.nll_loss(jnp.log(jnp.array([[0.5, 0.5], [0.25, 0.75]])), jnp.array([0, 1]), reduction="none")
       Array([0.6931472 , 0.28768212], dtype=float32)
     """
+    near = rounding(log_probs, jnp.float32)
     log_probs, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, log_probs=log_probs, axis=axis, ignore_index=ignore_index
     )
+    fits = log_probs <= near
     if real(labels):
-        fits = (log_probs <= 0) | (labels == 0)
+        fits |= labels == 0
         report("log_probs", log_probs, fits, "be at most 0")
         poison = poison + nan_unless(jnp.all(fits, axis, keepdims=True), log_probs.dtype)
-        losses = -jnp.sum(times(labels + poison, log_probs), axis)
+        losses = -jnp.sum(times(labels + poison, nearest(log_probs, "[-inf, 0]")), axis)
     else:
-        fits = (log_probs <= 0) | ~classes.is_label(log_probs, labels, axis)
-        report("log_probs", log_probs, fits, "be at most 0")
-        poison = poison + nan_unless(classes.at_label(log_probs, labels, axis) <= 0, log_probs.dtype)
-        losses = -jnp.squeeze(_label_entry(log_probs, labels, poison, axis), axis)
+        report("log_probs", log_probs, fits | ~classes.is_label(log_probs, labels, axis), "be at most 0")
+        poison = poison + nan_unless(classes.at_label(log_probs, labels, axis) <= near, log_probs.dtype)
+        losses = -nearest(jnp.squeeze(_label_entry(log_probs, labels, poison, axis), axis), "[-inf, 0]")
     weights = classes.weigh(weights, class_weights, labels, mask, axis, log_probs)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 

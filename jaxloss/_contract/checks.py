@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -53,7 +54,8 @@ def array(name: str, x: Any) -> Array:
         hint = "; jnp.asarray makes one of lists" if isinstance(x, (list, tuple)) else ""
         kind = "None" if x is None else f"a {type(x).__name__}"
         raise TypeError(message(f"{name} must be an array, got {kind}{hint}"))
-    x = jnp.asarray(as_jax_reads(name, x))
+    x = as_jax_reads(name, x)
+    x = jnp.asarray(narrowed(x) if isinstance(x, INTEGERS) and overflows(x) else x)
     if hasattr(jax.typeof(x), "inner_aval"):
         raise TypeError(message(f"{name} must be an array, got a Ref; pass {name}[...]"))
     if not (x.dtype == jnp.bool_ or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
@@ -69,7 +71,8 @@ def is_array(x: Any) -> bool:
 def misread(x: Any) -> bool:
     """Whether JAX might take NumPy's array for another: its fast dispatch looks at neither byte order nor subclass."""
     if isinstance(x, np.ndarray):
-        return type(x) is not np.ndarray or not x.dtype.isnative or x.dtype.char == "g"
+        foreign = type(x) is not np.ndarray and not type(x).__module__.startswith("jax.")
+        return foreign or not x.dtype.isnative or x.dtype.char == "g"
     return (isinstance(x, np.floating) and x.dtype.char == "g") or (
         isinstance(x, (dict, list, tuple)) and any(map(misread, jax.tree.leaves(x)))
     )
@@ -101,6 +104,14 @@ def overflows(x: Any) -> bool:
     return bool(np.min(x) < limits(x).min or np.max(x) > limits(x).max)
 
 
+def narrowed(x: Any, index: bool = False) -> Any:
+    """Integers beyond JAX's as floats, or as the nearest ones that fit."""
+    most = limits(x)
+    low, high, dtype = (most.min, most.max, most.dtype) if index else (-(2.0**128), 2.0**128, np.float32)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.clip(x, low, high)).astype(dtype)
+
+
 def limits(x: Any) -> np.iinfo:
     return np.iinfo(np.uint32 if getattr(x, "dtype", np.dtype(int)).kind == "u" else np.int32)
 
@@ -124,12 +135,38 @@ def iota(x: Array, axis: int, dtype: Any = jnp.int32) -> Array:
     return lax.broadcasted_iota(dtype, x.shape, axis, out_sharding=jax.typeof(x).sharding)
 
 
-def within(value: Any, interval: str) -> Any:
-    """Whether values lie in an interval such as ``"[0, inf)"``; NaN lies in none."""
+def within(value: Any, interval: str, rounding: float = 0.0) -> Any:
+    """Whether values lie in an interval such as ``"[0, inf)"``, or by rounding beside its ends; NaN lies in none."""
     low, high = map(float, interval[1:-1].split(","))
-    above = value >= low if interval[0] == "[" else value > low
-    below = value <= high if interval[-1] == "]" else value < high
+    above = value >= low - rounding if interval[0] == "[" else value > low
+    below = value <= high + rounding if interval[-1] == "]" else value < high
     return above & below
+
+
+def rounding(given: Any, dtype: Any) -> float:
+    """By how much what came in one dtype, and is computed with in another, may leave its range."""
+    epsilons = [float(jnp.finfo(dtype).eps)]
+    if jnp.issubdtype(came := getattr(given, "dtype", dtype), jnp.floating):
+        epsilons.append(float(jnp.finfo(came).eps))
+    return min(4 * max(epsilons), 2.0**-5)  # what has 8 bits rounds to anything
+
+
+def nearest(x: Array, interval: str) -> Array:
+    """The nearest value of an interval, for what left it by rounding: the slopes are those of `x`."""
+    return _nearest(x, interval)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _nearest(x: Array, interval: str) -> Array:
+    low, high = map(float, interval[1:-1].split(","))
+    if interval[0] == "[" and low > -math.inf:
+        x = jnp.maximum(x, low)
+    return jnp.minimum(x, high) if interval[-1] == "]" and high < math.inf else x
+
+
+@_nearest.defjvp
+def _(interval: str, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return _nearest(*primals, interval), tangents[0]
 
 
 def report(name: str, values: Array, fits: Array, rule: str) -> None:

@@ -11,7 +11,7 @@ from jax import lax
 from jax.sharding import AxisType
 
 from . import devices
-from .checks import array, iota, message, nan_unless, real, report, widened, within
+from .checks import array, iota, message, nan_unless, nearest, real, report, rounding, widened, within
 from .inputs import apart, narrow
 from .shapes import along, bool_mask, broadcastable, one_axis, reshape_hint
 from .types import Array, ArrayLike, AxisName
@@ -122,10 +122,12 @@ def labels_for(
     hint = "" if allowed is None else ", in classes that class_mask allows"
 
     if soft:
+        near = rounding(labels, scores.dtype)
         labels = labels.astype(scores.dtype)
         if exists is not None:
             labels = jnp.where(exists, labels, 0)
-        fits = within(labels, "[0, 1]")
+        fits = within(labels, "[0, 1]", near)
+        labels = nearest(labels, "[0, 1]")
         if allowed is not None:
             fits &= allowed | (labels == 0)
         report("labels", labels, fits, f"lie in [0, 1]{hint}")
@@ -213,7 +215,7 @@ def _ignored(ignore_index: ArrayLike, soft: bool, dtype: Any) -> Array:
     ignored = array("ignore_index", ignore_index)
     if soft:
         raise ValueError(message("ignore_index needs integer labels; with probabilities pass mask instead"))
-    if real(ignored) or ignored.shape:
+    if real(ignored) or ignored.dtype == jnp.bool_ or ignored.shape:
         raise TypeError(message(f"ignore_index must be an integer, got {ignored.dtype} of shape {ignored.shape}"))
     limits = jnp.iinfo(dtype)
     if jnp.iinfo(ignored.dtype).min < limits.min < 0:

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from .checks import array, message, nan_unless, real, report, widened, within
+from .checks import array, message, nan_unless, nearest, real, report, rounding, widened, within
 from .shapes import axes_of, bool_mask, broadcastable, one_axis, reshape_hint
 from .types import Array, ArrayLike, Axes
 
@@ -52,10 +52,11 @@ def parameter(
     name: str, x: ArrayLike, interval: str, mask: ArrayLike | None, like: Array, of: str = "predictions"
 ) -> Array:
     """An option of one number, or of one for each element: fits `like` axis by axis, and must lie in `interval`."""
-    x = broadcastable(name, x, like.shape, f"the {of}").astype(like.dtype)
+    given = broadcastable(name, x, like.shape, f"the {of}")
+    x = given.astype(like.dtype)
     if mask is not None and x.ndim == like.ndim:
         x = jnp.where(bool_mask(mask, like.shape), x, 0.5)  # which lies in every interval
-    return valid(name, x, interval)
+    return valid(name, x, interval, given)
 
 
 def vectors(
@@ -108,9 +109,10 @@ def signs(
         sign = 2 * sign - 1
     if mask is not None:
         sign = jnp.where(bool_mask(mask, shape), sign, 1)
-    fits = jnp.abs(sign) == 1
+    off = lax.stop_gradient(jnp.abs(sign) - 1)
+    fits = jnp.abs(off) <= rounding(labels, dtype)
     report("labels", labels, fits, "be -1 or 1, or bool")
-    return sign, nan_unless(fits, dtype)
+    return sign - jnp.sign(lax.stop_gradient(sign)) * off, nan_unless(fits, dtype)
 
 
 def spoiled(x: Array, by: Array) -> Array:
@@ -118,8 +120,11 @@ def spoiled(x: Array, by: Array) -> Array:
     return x + nan_unless(~jnp.isnan(by), x.dtype)
 
 
-def valid(name: str, x: Array, interval: str) -> Array:
-    """`x` plus NaN where it lies outside `interval`: a select would cut the gradient to 0 where it must be NaN."""
-    fits = within(x, interval)
+def valid(name: str, x: Array, interval: str, given: Any = None) -> Array:
+    """`x` plus NaN where it lies outside `interval`: a select would cut the gradient to 0 where it must be NaN.
+
+    `given` is what it was in the caller's dtype, in which it may have been rounded.
+    """
+    fits = within(x, interval, rounding(given, x.dtype))
     report(name, x, fits, f"lie in {interval}")
-    return x + nan_unless(fits, x.dtype)
+    return nearest(x, interval) + nan_unless(fits, x.dtype)

@@ -17,15 +17,14 @@ from .checks import (
     as_jax_reads,
     calling,
     inside_call,
-    limits,
     message,
     misread,
-    nan_unless,
+    narrowed,
     overflows,
-    report,
     widened,
     within,
 )
+from .inputs import valid
 from .types import Array, Number, Parameter
 
 
@@ -75,15 +74,18 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
     @functools.wraps(f)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         # All that an eager call costs beyond its dispatch: whose name a message gets is looked up once there is one.
-        narrowed = {}
+        converted = {}
         for name, value in (*zip(names, args), *kwargs.items()):
+            if _is_variable(type(value)):
+                held = _held(value)
+                value = value if isinstance(held, jax.Array) else converted.setdefault(name, held)
             if _may_be_misread(type(value)) and misread(value) and name not in static:
                 with calling(f.__name__):
-                    value = narrowed[name] = jax.tree.map(functools.partial(as_jax_reads, name), value)
+                    value = converted[name] = jax.tree.map(functools.partial(as_jax_reads, name), value)
             if isinstance(value, INTEGERS) and overflows(value) and name not in static:
-                value = narrowed[name] = _narrowed(value, name in indices)
+                value = converted[name] = narrowed(value, name in indices)
             if name in static:
-                error, says = TypeError, _unhashable(name, value)
+                error, says = TypeError, _unhashable(name, value) or _no_bool(name, value, hints[name])
             elif isinstance(value, str):
                 error, says = TypeError, f"{name} must be an array, got {value!r}; options are passed by keyword"
             elif name in kinds and isinstance(value, _NUMBERS):
@@ -95,7 +97,7 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
                     raise error(message(says))
         call: Any = traced if inside_call() else compiled
         try:
-            return call(**{**dict(zip(names, args)), **kwargs, **narrowed}) if narrowed else call(*args, **kwargs)
+            return call(**{**dict(zip(names, args)), **kwargs, **converted}) if converted else call(*args, **kwargs)
         except TypeError:
             with calling(f.__name__):
                 for name, value in _bind(signature, args, kwargs).items():
@@ -130,19 +132,22 @@ _FIRST = ("predictions", "logits", "log_probs", "probs", "scores", "input", "inp
 
 
 @functools.cache
+def _is_variable(kind: type) -> bool:
+    """Flax's and others', which may hold an array of NumPy's."""
+    return callable(getattr(kind, "__jax_array__", None))
+
+
+def _held(variable: Any) -> Any:
+    return variable.__jax_array__()
+
+
+@functools.cache
 def _may_be_misread(kind: type) -> bool:
     return issubclass(kind, (np.ndarray, np.floating, dict, list, tuple))
 
 
 def _not_numbers(dtype: Any) -> bool:
     return dtype.kind in "OSUMm" or dtype.names is not None
-
-
-def _narrowed(x: Any, index: bool) -> Any:
-    most = limits(x)
-    low, high, dtype = (most.min, most.max, most.dtype) if index else (-(2.0**128), 2.0**128, np.float32)
-    with np.errstate(over="ignore"):
-        return np.asarray(np.clip(x, low, high)).astype(dtype)
 
 
 def _outside(name: str, value: Any, kind: Number | Parameter, lead: Any) -> str:
@@ -166,16 +171,18 @@ def _fits(value: Any, interval: str, dtype: Any = None) -> bool:
     if dtype is not None:
         with np.errstate(over="ignore"):
             value = np.asarray(value, dtype)
-    return bool(np.all(within(value, interval)))
+    return bool(np.all(within(value, interval, 4 * float(np.finfo(dtype or np.float64).eps))))
 
 
 def _option(name: str, value: Any, number: Number, dtype: Any) -> Array:
-    value = array(name, value).astype(dtype)
-    if number.scalar and value.shape:
-        raise ValueError(message(f"{name} must be a scalar, got shape {value.shape}; jax.vmap sweeps over several"))
-    fits = within(value, number.interval)
-    report(name, value, fits, f"lie in {number.interval}")
-    return value + nan_unless(fits, dtype)
+    given = array(name, value)
+    if number.scalar and given.shape:
+        raise ValueError(message(f"{name} must be a scalar, got shape {given.shape}; jax.vmap sweeps over several"))
+    return valid(name, given.astype(dtype), number.interval, given)
+
+
+def _no_bool(name: str, value: Any, hint: Any) -> str:
+    return f"{name} must be a bool, got {value!r}" if hint is bool and not isinstance(value, (bool, np.bool_)) else ""
 
 
 def _unhashable(name: str, value: Any) -> str:

@@ -90,7 +90,9 @@ class Total:
 
     def mean(self) -> Array:
         """``total / weight``; exactly 0, with zero gradient, when there is no weight; NaN where that overflows."""
-        return _ratio(self.total + self.total_rest, self.weight + self.weight_rest)
+        total, weight = self.total + self.total_rest, self.weight + self.weight_rest
+        dtype = widened(total)
+        return _ratio(jnp.asarray(total, dtype), jnp.asarray(weight, dtype))
 
 
 jax.export.register_pytree_node_serialization(
@@ -195,7 +197,7 @@ def element_weights(
     if mask is None:
         return weight, None
     exists = bool_mask(mask, shape)
-    return jnp.where(exists, weight + _nan_unless_bool(mask, dtype), 0), exists
+    return jnp.where(exists, weight, 0) + _nan_unless_bool(mask, dtype), exists
 
 
 def _sums_in_units(losses: Array, weight: Array) -> tuple[Array, Array, Array]:

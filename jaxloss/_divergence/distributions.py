@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import inputs
-from .._contract.checks import nan_unless, report, within
+from .._contract.checks import nan_unless, nearest, report, rounding, within
 from .._contract.types import Array, ArrayLike, Axes
 from .._numerics.special import exp_remainder
 
@@ -23,12 +23,13 @@ def distributions(
     """Two distributions, and the axes of their classes; where a value doesn't fit its interval, all of both is NaN."""
     arrays, axes = inputs.vectors(mask, axis=axis, harmless=0.0, **given)
     poison = jnp.zeros((), arrays[0].dtype)
-    for (name, x), interval in zip(zip(given, arrays), intervals):
-        report(name, x, within(x, interval), {"[-inf, 0]": "be at most 0"}.get(interval, f"lie in {interval}"))
+    for (name, x), came, interval in zip(zip(given, arrays), given.values(), intervals):
+        near = rounding(came, x.dtype)
+        report(name, x, within(x, interval, near), {"[-inf, 0]": "be at most 0"}.get(interval, f"lie in {interval}"))
         for extreme in (jnp.min, jnp.max):  # not jnp.all, which would write a mask to memory
             farthest = extreme(lax.stop_gradient(x), axes, keepdims=True, initial=0)
-            poison = poison + nan_unless(within(farthest, interval), x.dtype)
-    first, labels = arrays
+            poison = poison + nan_unless(within(farthest, interval, near), x.dtype)
+    first, labels = (nearest(x, interval) for x, interval in zip(arrays, intervals))
     return first + poison, labels + poison, axes
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .._contract import classes, inputs
-from .._contract.checks import array, iota, message, nan_unless, nan_with_any, real, report, within
+from .._contract.checks import array, iota, message, nan_unless, nan_with_any, nearest, real, report, rounding, within
 from .._contract.jit import jit, jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.shapes import along, bool_mask, unsharded
@@ -102,9 +102,11 @@ def multilabel_soft_margin_loss(
       Array([0.3708672, 0.4100376], dtype=float32)
     """
     axis = classes.axis_of(axis, "scores", inputs.floating("scores", scores))
+    near = rounding(labels, jnp.float32)
     (scores, labels), _ = inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
-    fits = within(labels, "[0, 1]")
+    fits = within(labels, "[0, 1]", near)
     report("labels", labels, fits, "lie in [0, 1]")
+    labels = nearest(labels, "[0, 1]")
     poison = nan_unless(jnp.all(fits, axis, keepdims=True), labels.dtype) + nan_with_any(scores, axis)
     terms = binary_nll(scores + poison, labels + poison, jnp.ones((), scores.dtype))
     if class_weights is not None:

@@ -51,3 +51,41 @@ def test_every_slope_of_an_element_with_a_bad_value_is_nan(case: Case):
             elif losses.ndim == 1:  # of a class that is masked out there is none
                 allowed = case.options.get("class_mask", np.ones(slope.shape[1:], bool))
                 assert slope[0][allowed].all(), (name, value, key)
+
+
+EPS = 2.0**-23
+ROUNDED = {
+    "probs": (jaxloss.binary_cross_entropy, ([1 + EPS, 0.5], [1.0, 0]), ([1.0, 0.5], [1.0, 0])),
+    "labels": (jaxloss.binary_cross_entropy, ([0.25, 0.5], [1 + 4 * EPS, -EPS]), ([0.25, 0.5], [1.0, 0])),
+    "labels of logits": (jaxloss.binary_cross_entropy_with_logits, ([3.0, 1], [1 + EPS, -EPS]), ([3.0, 1], [1.0, 0])),
+    "soft labels": (jaxloss.cross_entropy, ([[3.0, 1]], [[1 + EPS, -EPS]]), ([[3.0, 1]], [[1.0, 0]])),
+    "log_probs": (jaxloss.kl_divergence, ([[EPS, -20.0]], [[1.0, 0]]), ([[0.0, -20]], [[1.0, 0]])),
+    "signs": (jaxloss.hinge_loss, ([0.5, 0.25], [1 + EPS, EPS - 1]), ([0.5, 0.25], [1.0, -1])),
+    "counts": (jaxloss.poisson_nll_loss, ([0.5, 0.25], [-EPS, 1]), ([0.5, 0.25], [0.0, 1])),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_what_leaves_its_range_by_rounding_is_the_nearest_value(name):
+    loss, rounded, right = ROUNDED[name]
+    both = jax.jit(lambda x, y: jax.value_and_grad(lambda x, y: jnp.sum(loss(x, y, reduction="none")), (0, 1))(x, y))
+    arrays = [[jnp.asarray(x, jnp.float32) for x in given] for given in (rounded, right)]
+    jax.tree.map(np.testing.assert_array_equal, both(*arrays[0]), both(*arrays[1]))
+    far = jax.tree.map(lambda a, b: a + 8 * (a - b), *arrays)
+    assert np.isnan(both(*far)[0])
+
+
+def test_what_leaves_its_range_by_rounding_in_half_precision():
+    near, far = jnp.array([1.0078125], jnp.bfloat16), jnp.array([1.0625], jnp.bfloat16)
+    labels = jnp.array([1.0])
+    assert jaxloss.binary_cross_entropy(near, labels) == 0
+    assert np.isnan(jaxloss.binary_cross_entropy(far, labels))
+    assert np.isnan(jaxloss.binary_cross_entropy(near.astype(jnp.float32), labels))
+
+
+def test_options_that_leave_their_range_by_rounding():
+    logits, label = jnp.zeros((1, 2)), jnp.array([0])
+    for smoothing in (-1e-17, 1 + 4e-16, jnp.float32(-1e-7), jnp.float32(1 + EPS)):
+        np.testing.assert_allclose(
+            jaxloss.cross_entropy(logits, label, label_smoothing=smoothing), np.log(2), rtol=1e-6
+        )

@@ -127,3 +127,32 @@ def test_variables_of_flax_mean_their_value(variable):
     assert jaxloss.uncertainty_weighting({"a": jnp.float32(2)}, log_variance)[0] == 1
     gradient = jax.grad(lambda s: jaxloss.uncertainty_weighting({"a": jnp.float32(2)}, s)[0])(log_variance)
     assert gradient["a"][...] == -0.5
+
+
+def test_numpy_arrays_in_variables():
+    loss, weights = jaxloss.mse_loss, np.array([0.5, 1, 2], np.float32)
+    expected = loss(A, Z, weights)
+    for held in (weights, swapped(weights), weights.astype(np.longdouble)):
+        assert loss(A, Z, nnx.Variable(held)) == expected
+    with pytest.raises(TypeError, match="weights must be a plain array, got a masked one"):
+        loss(A, Z, nnx.Variable(np.ma.array(weights, mask=[True, False, False])))
+    logits, labels = np.eye(3, dtype=np.float32), np.array([0, 1, 2**32 + 2])
+    assert np.isnan(jaxloss.cross_entropy(logits, nnx.Variable(labels)))
+
+
+def test_arrays_that_jax_makes_of_numpys():
+    """Those of ``custom_vjp``, ``vjp`` and ``grad(allow_int=True)``, a subclass of its own."""
+    loss, logits, labels = jaxloss.cross_entropy, np.eye(3, dtype=np.float32), np.array([0, 1, 0])
+    expected, mask = loss(logits, labels), np.ones(3, bool)
+    by_hand = jax.custom_vjp(lambda a, b: loss(a, b))
+    by_hand.defvjp(lambda a, b: (loss(a, b), None), lambda rest, slope: None)
+    assert by_hand(logits, labels) == expected
+    np.testing.assert_allclose(jax.vjp(lambda x, m: loss(x, labels, None, m), logits, mask)[0], expected, rtol=1e-6)
+    jax.grad(loss, (0, 1), allow_int=True)(logits, labels)
+
+
+@pytest.mark.parametrize("large", [np.int64(3_000_000_000), 3_000_000_000, np.array(3_000_000_000)], ids=repr)
+def test_integers_beyond_32_bits_in_mappings(large):
+    assert jaxloss.combine({"a": jnp.float32(1)}, {"a": large})[0] == 3e9
+    assert jaxloss.combine({"a": large}, {"a": 1.0})[0] == 3e9
+    assert jaxloss.uncertainty_weighting({"a": large}, {"a": 0.0})[0] == 1.5e9

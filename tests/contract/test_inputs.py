@@ -450,3 +450,9 @@ def test_classes_to_sort_or_add_up_are_brought_together_under_explicit_sharding(
     np.testing.assert_allclose(value, expected[0], rtol=1e-6)
     np.testing.assert_allclose(gradient, expected[1], rtol=1e-6)
     assert gradient.sharding.is_equivalent_to(sharding, 2)
+
+
+@pytest.mark.parametrize("value", ["False", 1, None, (False,)], ids=repr)
+def test_bools_are_bools(value):
+    with pytest.raises(TypeError, match="poisson_nll_loss: log_input must be a bool, got "):
+        jaxloss.poisson_nll_loss(jnp.ones(2), jnp.ones(2), log_input=value)

@@ -575,3 +575,9 @@ def test_cross_entropy_against_float64(data, rows, classes, dtype, label_dtype, 
     labels = soiled(rng, labels, mask, front if soft else None)
     found = reduced(jaxloss.cross_entropy, logits, labels, weights, mask, reductions=reductions, axis=axis, **options)
     same(found, *weigh(losses, weights, mask, own), atol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [3, np.int64(3), jnp.int32(3)], ids=repr)
+def test_a_total_may_count_in_integers(weight):
+    total = jaxloss.Total(jnp.float32(6), weight)
+    assert total.mean() == jax.jit(lambda total: total.mean())(total) == (total + total).mean() == 2

@@ -92,3 +92,10 @@ GOOD = {
 def test_no_operation_makes_a_nan_of_inputs_at_the_edge(name):
     loss, (x, *rest), options = GOOD[name]
     passes(lambda x: loss(x, *rest, **options), jnp.asarray(x))
+
+
+def test_a_masked_weight_makes_no_nan():
+    x, mask = jnp.array([1.0, 2, 3]), np.array([True, False, True])
+    derive = jax.value_and_grad(lambda weights: jaxloss.mse_loss(x, 2 * x, weights, mask))
+    error, _ = checkify.checkify(jax.jit(derive), errors=checkify.nan_checks)(jnp.array([1, np.nan, 1]))
+    assert not error.get()
