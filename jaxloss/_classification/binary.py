@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from .._contract import classes, inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
+from .._contract.shapes import bool_mask
 from .._contract.types import Array, ArrayLike, AxisName, NonNegatives, Proportion, Reduction
 from .._numerics.derivatives import at_least, quotient, with_partials
-from .._numerics.logistic import binary_nll
+from .._numerics.logistic import binary_nll, smoothed_binary_nll
 
 
 @jit
@@ -101,12 +102,17 @@ def binary_cross_entropy_with_logits(
     """
     logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
     labels = inputs.valid("labels", labels, "[0, 1]")
-    if label_smoothing is not None:
-        labels = labels + label_smoothing * (0.5 - labels)
-    positive = jnp.ones((), logits.dtype)
+    positive, unfit = jnp.ones((), logits.dtype), labels
     if pos_weight is not None:
         positive = classes.lined_up("pos_weight", pos_weight, logits, logits.ndim - 1)
-    losses = binary_nll(inputs.spoiled(logits, labels), labels, positive)
+        if mask is not None:
+            positive = jnp.where(bool_mask(mask, logits.shape), positive, 1)
+        unfit = unfit + positive
+    if label_smoothing is None:
+        losses = binary_nll(inputs.spoiled(logits, unfit), labels, positive)
+    else:
+        smoothing = jnp.asarray(label_smoothing)
+        losses = smoothed_binary_nll(inputs.spoiled(logits, unfit + smoothing), labels, positive, smoothing)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

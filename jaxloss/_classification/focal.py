@@ -10,7 +10,7 @@ from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
 from .._numerics.derivatives import quotient, squarable, times, with_partials
 from .._numerics.elementary import log1p_unit, power, sigmoid, softplus
-from .._numerics.logistic import binary_nll, binary_slope, split_by_sign
+from .._numerics.logistic import binary_nll, binary_slope, smoothed, split_by_sign
 
 
 @jit
@@ -62,11 +62,16 @@ def sigmoid_focal_loss(
     """
     logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
     labels = inputs.valid("labels", labels, "[0, 1]")
+    others = None if alpha is None else 1 - jnp.asarray(alpha)
     if label_smoothing is not None:
-        labels = labels + label_smoothing * (0.5 - labels)
+        swap = labels > 0.5  # the two sides, so that the smaller share is the one to smooth
+        logits = jnp.where(swap, -logits, logits)
+        labels = smoothed(jnp.where(swap, 1 - labels, labels), jnp.asarray(label_smoothing))
+        if others is not None:
+            alpha, others = jnp.where(swap, others, alpha), jnp.where(swap, alpha, others)
     losses = _focal(logits, labels, gamma)
-    if alpha is not None:
-        losses = times(alpha * labels + (1 - alpha) * (1 - labels), losses)
+    if others is not None:
+        losses = times(alpha * labels + others * (1 - labels), losses)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

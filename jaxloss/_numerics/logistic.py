@@ -16,15 +16,45 @@ def split_by_sign(z: Array, negative: Array, positive: Array) -> tuple[Array, Ar
     return sign, jnp.where(up, negative, positive), jnp.where(up, positive, negative), exp_minus_abs(z)
 
 
-def binary_slope(z: Array, y: Array, w: Array) -> Array:
-    sign, wrong, right, e = split_by_sign(z, 1 - y, w * y)
+def _nll(z: Array, negative: Array, positive: Array) -> Array:
+    """Nothing here is subtracted, so a confident loss keeps its relative accuracy."""
+    _, wrong, right, e = split_by_sign(z, negative, positive)
+    return times(wrong, jnp.abs(z)) + (wrong + right) * log1p_unit(e)
+
+
+def _slope(z: Array, negative: Array, positive: Array) -> Array:
+    sign, wrong, right, e = split_by_sign(z, negative, positive)
     return sign * (wrong - right * e) / (1 + e)
 
 
-@with_partials(
-    binary_slope, lambda z, y, w: times(w, softplus(-z)) - softplus(z), lambda z, y, w: times(y, softplus(-z))
-)
+def _by_label(z: Array, w: Array) -> Array:
+    return times(w, softplus(-z)) - softplus(z)
+
+
+def binary_slope(z: Array, y: Array, w: Array) -> Array:
+    return _slope(z, 1 - y, w * y)
+
+
+@with_partials(binary_slope, lambda z, y, w: _by_label(z, w), lambda z, y, w: times(y, softplus(-z)))
 def binary_nll(z: Array, y: Array, w: Array) -> Array:
-    """Nothing here is subtracted, so a confident loss keeps its relative accuracy."""
-    _, wrong, right, e = split_by_sign(z, 1 - y, w * y)
-    return times(wrong, jnp.abs(z)) + (wrong + right) * log1p_unit(e)
+    return _nll(z, 1 - y, w * y)
+
+
+@with_partials(lambda y, smoothing: 1 - smoothing, lambda y, smoothing: 0.5 - y)
+def smoothed(y: Array, smoothing: Array) -> Array:
+    """As accurate as `y`, unless that is near 1: its distance from there would be rounded off."""
+    return (1 - smoothing) * y + 0.5 * smoothing
+
+
+def _shares(y: Array, w: Array, smoothing: Array) -> tuple[Array, Array]:
+    return smoothed(1 - y, smoothing), w * smoothed(y, smoothing)
+
+
+@with_partials(
+    lambda z, y, w, smoothing: _slope(z, *_shares(y, w, smoothing)),
+    lambda z, y, w, smoothing: times(1 - smoothing, _by_label(z, w)),
+    lambda z, y, w, smoothing: times(smoothed(y, smoothing), softplus(-z)),
+    lambda z, y, w, smoothing: times(0.5 - y, _by_label(z, w)),
+)
+def smoothed_binary_nll(z: Array, y: Array, w: Array, smoothing: Array) -> Array:
+    return _nll(z, *_shares(y, w, smoothing))

@@ -83,6 +83,61 @@ def test_focal_without_strength_is_binary_cross_entropy(options):
     close(focal(logits, labels), plain(logits, labels))
 
 
+@pytest.mark.parametrize("loss", [jaxloss.binary_cross_entropy_with_logits, jaxloss.sigmoid_focal_loss])
+@pytest.mark.parametrize("label", [0.0, 1.0])
+@pytest.mark.parametrize("smoothing", [1e-3, 1e-5, 1e-7, 1e-10, 1e-30])
+def test_smoothing_is_no_less_accurate_for_positives(loss, label, smoothing):
+    """A label of 1 less a little rounds to 1, and the little is all that a confident loss consists of."""
+    options = {} if loss is jaxloss.binary_cross_entropy_with_logits else {"gamma": 0.0}
+    f = lambda z, y, e: loss(z, y, label_smoothing=e, **options)  # noqa: E731
+    sign, e = 2 * label - 1, float(np.float32(smoothing))
+    for size in (16.0, 40.0, 1e10, 1e30):
+        found, slopes = jax.value_and_grad(f, (0, 1, 2))(*map(jnp.float32, (sign * size, label, smoothing)))
+        agree, differ = np.logaddexp(0, -size), np.logaddexp(0, size)
+        close(found, (1 - e / 2) * agree + e / 2 * differ, rtol=2e-6)
+        slope = e / 2 * special.expit(size) - (1 - e / 2) * special.expit(-size)
+        close(slopes, [sign * slope, -(1 - e) * sign * size, size / 2], rtol=1e-5)
+    if options:  # the shares of the sides, and the strength
+        z, gamma, alpha, minor = 16.0, 2.0, 0.25, e / 2
+        found = loss(jnp.float32(sign * z), jnp.float32(label), label_smoothing=e, gamma=gamma, alpha=alpha)
+        miss = (1 - minor) * special.expit(-z) + minor * special.expit(z)
+        share = (alpha if label else 1 - alpha) * (1 - minor) + (1 - alpha if label else alpha) * minor
+        nll = (1 - minor) * np.logaddexp(0, -z) + minor * np.logaddexp(0, z)
+        close(found, share * miss**gamma * nll, rtol=2e-6)
+
+
+@pytest.mark.parametrize("label", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("derive", [jax.grad, jax.jacfwd])
+def test_smoothed_labels_of_infinite_logits(derive, smoothing, label):
+    f = lambda y, z: jaxloss.binary_cross_entropy_with_logits(z, y, label_smoothing=smoothing)  # noqa: E731
+    assert derive(f)(jnp.float32(label), jnp.float32(inf)) == (0 if smoothing == 1 else -inf)
+    assert derive(f)(jnp.float32(label), jnp.float32(-inf)) == (0 if smoothing == 1 else inf)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("bad", [np.nan, inf, -inf, -1.0])
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (2, 3), ()])
+def test_masked_positive_weights_reach_no_derivative(shape, bad, reduction):
+    """Of a class that is masked entirely, or of one element; where all share one weight, all are masked."""
+    weight, mask = np.full(shape, 2.0, np.float32), np.ones((2, 3), bool)
+    weight[(..., -1) if shape else ()] = bad
+    mask[:, -1 if shape else slice(None)] = False
+    logits, labels = jnp.array([[1.0, 2, -1], [0, 3, 1]]), jnp.array([[1.0, 0, 1], [0, 1, 1]])
+
+    def loss(e, z, w):
+        return jaxloss.binary_cross_entropy_with_logits(
+            z, labels, mask=mask, pos_weight=w, label_smoothing=e, reduction=reduction
+        )
+
+    arguments = jnp.float32(0.1), logits, jnp.array(weight)
+    clean = jnp.float32(0.1), logits, jnp.full(shape, 2.0)
+    for derive in (jax.grad, jax.jacfwd, jax.hessian):
+        jax.tree.map(
+            np.testing.assert_array_equal, derive(loss, (0, 1, 2))(*arguments), derive(loss, (0, 1, 2))(*clean)
+        )
+
+
 def derivatives_of(f, x):
     return f(x), jax.grad(f)(x), jax.grad(jax.grad(f))(x)
 
