@@ -14,7 +14,7 @@ from jax.custom_derivatives import SymbolicZero
 from .._contract import classes
 from .._contract.checks import real
 from .._contract.types import Array, ArrayLike
-from .._numerics.derivatives import derivative, finite_at_zero, quotient, squarable, times, with_partials
+from .._numerics.derivatives import clip_to_finite, derivative, finite_at_zero, quotient, squarable, times, with_partials
 from .._numerics.softmax import every_nll, hard_nll, row_max, soft_nll
 from .._numerics.special import exp_remainder, exprel, exprel_slope
 
@@ -105,9 +105,15 @@ def _focal_slope(nll: Array, gamma: Array) -> Array:
     return _power(nll, gamma) * (1 + gamma * quotient(jnp.exp(-finite), exprel(-finite)))
 
 
+def _log_miss(nll: Array) -> Array:
+    """Also where the miss rounds to 1."""
+    small = jnp.maximum(miss(nll), jnp.finfo(nll.dtype).tiny)
+    return jnp.where(nll < 1, jnp.log(small), jnp.log1p(-jnp.exp(-jnp.maximum(nll, 1))))
+
+
 def _focal_by_gamma(nll: Array, gamma: Array) -> Array:
     finite = squarable(nll)
-    return _power(nll, gamma) * (finite * jnp.log(jnp.maximum(miss(nll), jnp.finfo(nll.dtype).tiny)))
+    return _power(nll, gamma) * (finite * _log_miss(finite))
 
 
 @with_partials(_focal_slope, _focal_by_gamma)
@@ -115,15 +121,42 @@ def focal(nll: Array, gamma: Array) -> Array:
     return miss(nll) ** gamma * nll
 
 
+def _bounded(nll: Array) -> Array:
+    """So large that the curve has levelled off, unless `q` is next to nothing, and yet its reciprocal isn't 0."""
+    return jnp.minimum(nll, float(jnp.finfo(nll.dtype).max) / 64)
+
+
+@with_partials(lambda nll, q: -q * _p_to_q(nll, q), lambda nll, q: -_bounded(nll) * _p_to_q(nll, q))
+def _p_to_q(nll: Array, q: Array) -> Array:
+    return jnp.exp(-q * _bounded(nll))
+
+
+def _far(nll: Array, q: Array) -> tuple[Array, Array, Array, Array]:
+    """Whether ``q * nll`` is large; and what it is where it isn't, and where it is, with `q` there."""
+    t = q * _bounded(nll)
+    far = t > 1
+    return far, jnp.where(far, 0, t), jnp.where(far, jnp.minimum(t, 200), 1), jnp.where(far, q, 1)
+
+
+def _box_cox_bend(nll: Array, q: Array) -> Array:
+    far, few, many, rate = _far(nll, q)
+    near = _bounded(nll) * (_bounded(nll) * (_bounded(nll) * derivative(exprel_slope, 0)(-few)))
+    level = 2 * -jnp.expm1(-many) - many * (2 + many) * jnp.exp(-many)
+    return clip_to_finite(jnp.where(far, level / rate / rate / rate, near))
+
+
+@with_partials(lambda nll, q: -_bounded(nll) * _p_to_q(nll, q), _box_cox_bend)
 def _box_cox_by_q(nll: Array, q: Array) -> Array:
-    finite = squarable(nll)
-    return -finite * (finite * exprel_slope(-q * finite))
+    far, few, many, rate = _far(nll, q)
+    near = _bounded(nll) * (_bounded(nll) * exprel_slope(-few))
+    level = -jnp.expm1(-many) - many * jnp.exp(-many)
+    return clip_to_finite(-jnp.where(far, level / rate / rate, near))
 
 
-@with_partials(lambda nll, q: jnp.exp(-q * squarable(nll)), _box_cox_by_q)
+@with_partials(_p_to_q, _box_cox_by_q)
 def box_cox(nll: Array, q: Array) -> Array:
     """``(1 - p ** q) / q``, the logarithm at q = 0."""
-    finite = squarable(nll)
+    finite = _bounded(nll)
     return jnp.where(q == 0, nll, finite * exprel(-q * finite))
 
 

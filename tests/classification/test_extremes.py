@@ -293,6 +293,34 @@ def test_generalized_cross_entropy_between_its_ends(nll):
     close(jax.jacfwd(f)(1e-3), (-np.expm1(-1e-3 * nll) / -1e-6) + nll * np.exp(-1e-3 * nll) / 1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("q", [0.7, 1e-3, 1e-20, 0.0])
+@pytest.mark.parametrize("nll", [1e18, 1e20, 1e30, inf])
+def test_generalized_cross_entropy_of_what_is_impossible(nll, q):
+    """Its limit, and that of its derivatives; what overflows is the largest number."""
+    f = lambda z, q: jaxloss.generalized_cross_entropy(z, jnp.int32(1), q=q)  # noqa: E731
+    z, q, most = jnp.array([0.0, -nll]), float(np.float32(q)), float(np.finfo(np.float32).max)
+    value, (by_logit, by_q) = jax.value_and_grad(f, (0, 1))(z, q)
+    bends = [jax.jacfwd(jax.grad(f, 1), 1)(z, jnp.float32(q)), jax.grad(jax.grad(f, 1), 1)(z, jnp.float32(q))]
+    t = min(q * nll, 1e3) if q else 0.0
+    if t < 0.1:  # by the first terms of the series
+        expected = nll, np.exp(-t), -nll * nll / 2, nll * nll * nll / 3
+    else:
+        e = np.exp(-t)
+        expected = (1 - e) / q, e, -(1 - e - t * e) / q / q, (2 * (1 - e - t * e) - t * t * e) / q / q / q
+    rtol = 1e-5 + (t if t < 0.1 else 0)
+    for found, wanted in zip((value, by_logit[0], by_q), expected):
+        close(found, np.clip(wanted, -most, most) if np.isfinite(found) else wanted, rtol=rtol)
+    close(bends, [min(expected[3], most)] * 2, rtol=rtol)
+
+
+def test_focal_strength_of_what_is_nearly_impossible():
+    """Where the probability of the others rounds to 1."""
+    f = lambda gamma, z: jaxloss.softmax_focal_loss(z, jnp.int32(1), gamma=gamma)  # noqa: E731
+    for gap in (0.5, 1.0, 20.0, 60.0):
+        nll = np.logaddexp(0, gap)
+        close(jax.grad(f)(2.0, jnp.array([0.0, -gap])), np.expm1(-nll) ** 2 * nll * np.log1p(-np.exp(-nll)), rtol=2e-5)
+
+
 @pytest.mark.parametrize("name", ["focal", "poly1", "generalized", "symmetric", "taylor"])
 def test_bent_cross_entropies_never_hold_a_one_hot(name):
     loss, options, _ = BENT[name]
