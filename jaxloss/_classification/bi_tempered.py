@@ -13,9 +13,9 @@ from .._contract.checks import nan_unless, real
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Positive, Proportion, Reduction
-from .._numerics.derivatives import times
+from .._numerics.derivatives import clip_to_finite, derivative, quotient, times, with_partials
 from .._numerics.softmax import row_max, shifted
-from .._numerics.special import log1prel
+from .._numerics.special import log1p_deficit, log1prel
 from .curves import box_cox
 
 
@@ -149,13 +149,34 @@ def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) ->
     return shift, total / jnp.where(slope == 0, 1, slope)  # 0 where all classes are ruled out
 
 
-def _log_exp(x: Array, t: Array) -> Array:
-    """The logarithm of ``exp_t``; a large negative number where that is 0."""
+def _bend(x: Array, t: Array) -> tuple[Array, Array, Array]:
+    """Where ``exp_t`` is 0, `x` elsewhere, and ``(1 - t) * x``."""
     ruled_out = x == -jnp.inf
     x = jnp.where(ruled_out, 0, x)
     bend = (1 - t) * x
     zero = ruled_out | (bend <= -1)
-    bend = jnp.where(zero, 0, bend)
+    return zero, x, jnp.where(zero, 0, bend)
+
+
+def _log_exp_by_x(x: Array, t: Array) -> Array:
+    zero, _, bend = _bend(x, t)
+    return jnp.where(zero, 0, 1 / (1 + bend))
+
+
+def _log_exp_by_t(x: Array, t: Array) -> Array:
+    zero, x, bend = _bend(x, t)
+    far = bend > 1
+    x, few = jnp.where(far, 0, x), jnp.where(far, 0, bend)
+    many, rate = jnp.where(far, bend, 1), jnp.where(far, 1 - t, 1)
+    near = x * (x * derivative(log1p_deficit, 0)(few))
+    slope = jnp.where(far, (jnp.log1p(many) - quotient(many, 1 + many)) / rate / rate, near)
+    return jnp.where(zero, 0, clip_to_finite(slope))
+
+
+@with_partials(_log_exp_by_x, _log_exp_by_t)
+def _log_exp(x: Array, t: Array) -> Array:
+    """The logarithm of ``exp_t``; a large negative number where that is 0."""
+    zero, x, bend = _bend(x, t)
     return jnp.where(zero, _lowest(x), x * log1prel(bend))
 
 

@@ -14,7 +14,15 @@ from jax.custom_derivatives import SymbolicZero
 from .._contract import classes
 from .._contract.checks import real
 from .._contract.types import Array, ArrayLike
-from .._numerics.derivatives import clip_to_finite, derivative, finite_at_zero, quotient, squarable, times, with_partials
+from .._numerics.derivatives import (
+    clip_to_finite,
+    derivative,
+    finite_at_zero,
+    quotient,
+    squarable,
+    times,
+    with_partials,
+)
 from .._numerics.softmax import every_nll, hard_nll, row_max, soft_nll
 from .._numerics.special import exp_remainder, exprel, exprel_slope
 

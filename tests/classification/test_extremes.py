@@ -414,6 +414,25 @@ def test_temperature_of_a_label_far_off():
     close(slope(3.0), (far(3.001) - far(2.999)) / 0.002, rtol=1e-3)
 
 
+@pytest.mark.parametrize("gap", [1e10, 1e20, 1e25, 1e30])
+@pytest.mark.parametrize(("t1", "t2"), [(0.9, 2.0), (1.0, 2.0), (0.9, 3.0)])
+def test_bi_tempered_of_a_label_next_to_impossible(t1, t2, gap):
+    """The other class is all but sure, so that ``log p`` is that of one ``exp_t``."""
+    t1 = float(np.float32(t1))
+    f = lambda z, t2: jaxloss.bi_tempered_logistic_loss(z, jnp.int32(0), t1=t1, t2=t2)  # noqa: E731
+    z, u = jnp.array([0.0, gap]), t2 - 1
+    log_p = -np.log1p(u * gap) / u
+    by_t2 = (np.log1p(u * gap) - u * gap / (1 + u * gap)) / u**2
+    pull = np.exp((1 - t1) * log_p)
+    value, (by_logit, by_t) = jax.value_and_grad(f, (0, 1))(z, t2)
+    close(value, special.boxcox(np.exp(-log_p), t1 - 1) if t1 < 1 else -log_p, rtol=1e-4)
+    close(by_logit[0], -pull / (1 + u * gap), rtol=1e-4)
+    close(by_t, -pull * by_t2, rtol=1e-4)
+    forward, reverse = jax.jacfwd(jax.grad(f, 1), 1)(z, t2), jax.grad(jax.grad(f, 1), 1)(z, t2)
+    bend = 2 / u**3 * (u * gap / (1 + u * gap) - np.log1p(u * gap)) + (u * gap / (1 + u * gap)) ** 2 / u**3
+    close([forward, reverse], [-pull * (bend + (1 - t1) * by_t2**2)] * 2, rtol=1e-3)
+
+
 def test_normalizers_that_overflow_are_never_plausible():
     f = lambda z: jaxloss.bi_tempered_logistic_loss(z, jnp.int32(0), t1=0.5, t2=40.0)  # noqa: E731
     value, slope = jax.value_and_grad(f)(jnp.zeros(10))
