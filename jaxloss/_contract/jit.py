@@ -19,12 +19,15 @@ from .checks import (
     inside_call,
     message,
     misread,
+    nan_unless,
     narrowed,
+    nearest,
     overflows,
+    report,
+    rounding,
     widened,
     within,
 )
-from .inputs import valid
 from .types import Array, Number, Parameter
 
 
@@ -178,7 +181,11 @@ def _option(name: str, value: Any, number: Number, dtype: Any) -> Array:
     given = array(name, value)
     if number.scalar and given.shape:
         raise ValueError(message(f"{name} must be a scalar, got shape {given.shape}; jax.vmap sweeps over several"))
-    return valid(name, given.astype(dtype), number.interval, given)
+    value = given.astype(dtype)
+    fits = within(value, number.interval, rounding(given, dtype))
+    report(name, value, fits, f"lie in {number.interval}")
+    value, spoil = nearest(value, number.interval), nan_unless(fits, dtype)
+    return value * (1 + spoil) if number.scalar else value + spoil  # of many, some may be masked
 
 
 def _no_bool(name: str, value: Any, hint: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from .._contract import inputs
-from .._contract.checks import message, real
+from .._contract.checks import message, nan_unless, real
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Finite, NonNegative, Reduction
@@ -59,7 +59,7 @@ def hinge_embedding_loss(
     """
     (distances,) = inputs.elementwise(mask, distances=distances)
     signs, poison = inputs.signs(mask, labels, distances.shape, distances.dtype, "distances")
-    distances = distances * (1 + poison)
+    distances = distances * (1 + poison + nan_unless(~jnp.isnan(jnp.asarray(margin)), distances.dtype))
     losses = jnp.where(signs > 0, distances, positive(margin - distances))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -112,7 +112,7 @@ def cosine_embedding_loss(
     distances = jnp.squeeze(norm.one_minus_cosine(a, b, axes), axes)
     of = f"embeddings_a without axis {axis}"
     signs, poison = inputs.signs(mask, labels, distances.shape, distances.dtype, of)
-    distances = distances * (1 + poison)
+    distances = distances * (1 + poison + nan_unless(~jnp.isnan(jnp.asarray(margin)), distances.dtype))
     losses = jnp.where(signs > 0, distances, positive((1 - margin) - distances))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,8 @@ import numpy as np
 import pytest
 
 import jaxloss
+from jaxloss._contract.jit import _parts
+from jaxloss._contract.types import Number
 
 from ..harness.case import Case
 from ..harness.derivatives import real
@@ -51,6 +55,24 @@ def test_every_slope_of_an_element_with_a_bad_value_is_nan(case: Case):
             elif losses.ndim == 1:  # of a class that is masked out there is none
                 allowed = case.options.get("class_mask", np.ones(slope.shape[1:], bool))
                 assert slope[0][allowed].all(), (name, value, key)
+
+
+@exhaustive(CASES)
+def test_an_option_out_of_range_spoils_every_loss_and_its_own_slope(case: Case):
+    """Where that only shows while the loss runs."""
+    hints = typing.get_type_hints(inspect.unwrap(case.loss), include_extras=True)
+    for name in case.options:
+        if not any(isinstance(part, Number) and part.scalar for part in _parts(hints[name])):
+            continue
+
+        @jax.jit
+        @functools.partial(jax.value_and_grad, has_aux=True)
+        def spoiled(option, name=name):
+            losses = case.loss(**case.arguments(), **{**case.options, name: option}, reduction="none")
+            return jnp.sum(losses), losses
+
+        (_, losses), slope = spoiled(jnp.float32(np.nan))
+        assert np.isnan(losses).all() and np.isnan(slope), name
 
 
 EPS = 2.0**-23
