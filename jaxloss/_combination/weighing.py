@@ -109,10 +109,11 @@ def dynamic_weight_average(history: Sequence[Mapping[str, Loss]], *, temperature
         )
     before, last = history[-2:] if len(history) > 1 else (history[-1], history[-1])
     same_names("history[-2]", before, "history[-1]", last)
-    rates = _loss_ratios(sizes("history[-1]", last), sizes("history[-2]", before))
-    stacked = jnp.stack([*rates.values()])
-    shares = jax.nn.softmax(clip_to_finite(stacked / jnp.asarray(temperature, stacked.dtype)))
-    return dict(zip(rates, lax.stop_gradient(len(rates) * shares)))
+    now = sizes("history[-1]", last)
+    rates, largest = _loss_ratios(now, sizes("history[-2]", before))
+    steepness = jnp.exp(jnp.minimum(largest - jnp.log(jnp.asarray(temperature, rates.dtype)), 80))
+    shares = jax.nn.softmax(steepness * (rates - 1))
+    return dict(zip(now, lax.stop_gradient(len(now) * shares)))
 
 
 @jit
@@ -163,18 +164,21 @@ def gradnorm_loss(
     for name, mapping in given.items():
         same_names("weights", weights, name, mapping)
     factors, norms = sizes("weights", weights), sizes("gradient_norms", gradient_norms)
-    rates = _loss_ratios(sizes("losses", losses), sizes("initial_losses", initial_losses))
     pulls = jnp.stack([factors[name] * lax.stop_gradient(norms[name]).astype(factors[name].dtype) for name in factors])
-    rate = jnp.stack([rates[name].astype(pulls.dtype) for name in factors])
-    largest = jnp.max(rate)
-    rate = jnp.where(largest == 0, 1, rate / jnp.where(largest == 0, 1, largest))  # so that their mean is finite
+    now, before = sizes("losses", losses), sizes("initial_losses", initial_losses)
+    rate = _loss_ratios({name: now[name] for name in factors}, before)[0].astype(pulls.dtype)
     relative = rate / jnp.mean(rate)
     target = times(jnp.sum(pulls / pulls.size), relative ** jnp.asarray(alpha, pulls.dtype))
     return jnp.sum(absolute(pulls - lax.stop_gradient(target)))
 
 
-def _loss_ratios(now: dict[str, Array], before: dict[str, Array]) -> dict[str, Array]:
-    """How far each loss has come, as a share of what it was."""
-    pairs = {name: (loss, before[name].astype(loss.dtype)) for name, loss in now.items()}
-    ratios = {name: jnp.where(b == 0, 1, a / jnp.where(b == 0, 1, b)) for name, (a, b) in pairs.items()}
-    return {name: jnp.clip(ratio, 0, 1e30) for name, ratio in ratios.items()}  # finite, and its reciprocal not 0
+def _loss_ratios(now: dict[str, Array], before: dict[str, Array]) -> tuple[Array, Array]:
+    """How far each loss has come, as a share of what it was, in units of the largest; and the logarithm of that one."""
+    a = jnp.stack([*now.values()])
+    b = jnp.stack([before[name].astype(a.dtype) for name in now])
+    none, b = b == 0, jnp.where(b == 0, 1, b)
+    ratio, log = jnp.where(none, 1, jnp.clip(a / b, 0, 1e30)), jnp.where(none, 0, jnp.log(a) - jnp.log(b))
+    top, largest = jnp.max(log), jnp.max(ratio)
+    far = jnp.isfinite(top) & (jnp.abs(top) > 60)  # out of range, or nearly
+    near = jnp.where(largest == 0, 1, ratio / jnp.where(largest == 0, 1, largest))
+    return jnp.where(far, jnp.exp(log - jnp.where(far, top, 0)), near), top

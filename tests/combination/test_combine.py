@@ -178,8 +178,17 @@ def test_ratios_that_overflow():
     weights = jaxloss.dynamic_weight_average([{"a": 1e-37, "b": 1e-37}, {"a": 3e38, "b": 3e38}])
     assert weights == {"a": 1, "b": 1}
     assert jaxloss.dynamic_weight_average([{"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 2.0}], temperature=1e-37)["b"] == 2
-    even, start, end = {"a": 1.0, "b": 1.0}, {"a": 1e-37, "b": 1e-37}, {"a": 1e38, "b": 3e38}
-    np.testing.assert_allclose(jaxloss.gradnorm_loss(even, {"a": 1e38, "b": 3e38}, end, start), 2e38, rtol=1e-6)
+    weights = jaxloss.dynamic_weight_average([{"a": 1e-30, "b": 1e-30}, {"a": 1e30, "b": 2e30}])
+    assert weights == {"a": 0, "b": 2}
+    weights = jaxloss.dynamic_weight_average([{"a": 1e-15, "b": 1e-15}, {"a": 1e20, "b": 2e20}], temperature=1e35)
+    np.testing.assert_allclose(weights["b"] / weights["a"], np.e, rtol=1e-4)
+    even = {"a": 1.0, "b": 1.0}
+    for start, end in (
+        ({"a": 1e-37, "b": 1e-37}, {"a": 1e37, "b": 3e37}),
+        ({"a": 3e37, "b": 1e37}, dict.fromkeys("ab", 1e-37)),
+    ):
+        norms = {"a": 1.0, "b": 2.0}  # of which the rates, of 1/2 and 3/2, want 3/4 and 9/4
+        np.testing.assert_allclose(jaxloss.gradnorm_loss(even, norms, end, start, alpha=1.0), 0.5, rtol=1e-4)
     none = {"a": 0.0, "b": 0.0}
     assert jaxloss.gradnorm_loss(none, even, {"a": 1.0, "b": 3.0}, even, alpha=500.0) == 0
 
