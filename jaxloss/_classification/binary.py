@@ -52,7 +52,7 @@ def binary_cross_entropy(
       Array([ 0.6931472,  0.       , 87.33655  ], dtype=float32)
     """
     p, y = inputs.elementwise(mask, harmless=0.5, probs=probs, labels=labels)
-    p, y = inputs.valid("probs", p, "[0, 1]"), inputs.valid("labels", y, "[0, 1]")
+    p, y = inputs.valid("probs", p, "[0, 1]", probs), inputs.valid("labels", y, "[0, 1]", labels)
     least = jnp.finfo(jnp.result_type(probs)).tiny
     losses = _binary_cross_entropy(inputs.spoiled(p, y), y, jnp.asarray(least, p.dtype))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -100,8 +100,9 @@ def binary_cross_entropy_with_logits(
       >>> jaxloss.binary_cross_entropy_with_logits(logits, labels, reduction="none")
       Array([0.6931472, 0.       , 3.0485873], dtype=float32)
     """
+    given = labels
     logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]")
+    labels = inputs.valid("labels", labels, "[0, 1]", given)
     positive, unfit = jnp.ones((), logits.dtype), labels
     if pos_weight is not None:
         positive = classes.lined_up("pos_weight", pos_weight, logits, logits.ndim - 1)

@@ -134,7 +134,15 @@ def _bounded(nll: Array) -> Array:
     return jnp.minimum(nll, float(jnp.finfo(nll.dtype).max) / 64)
 
 
-@with_partials(lambda nll, q: -q * _p_to_q(nll, q), lambda nll, q: -_bounded(nll) * _p_to_q(nll, q))
+def _p_to_q_by_nll(nll: Array, q: Array) -> Array:
+    return -q * _p_to_q(nll, q)
+
+
+def _p_to_q_by_q(nll: Array, q: Array) -> Array:
+    return -_bounded(nll) * _p_to_q(nll, q)
+
+
+@with_partials(_p_to_q_by_nll, _p_to_q_by_q)
 def _p_to_q(nll: Array, q: Array) -> Array:
     return jnp.exp(-q * _bounded(nll))
 

@@ -60,18 +60,19 @@ def sigmoid_focal_loss(
       >>> jaxloss.sigmoid_focal_loss(logits, labels, reduction="none")
       Array([5.871571e-06, 3.874907e+00, 1.000000e+03], dtype=float32)
     """
+    given = labels
     logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]")
-    others = None if alpha is None else 1 - jnp.asarray(alpha)
+    labels = inputs.valid("labels", labels, "[0, 1]", given)
+    shares = None if alpha is None else (jnp.asarray(alpha), 1 - jnp.asarray(alpha))
     if label_smoothing is not None:
         swap = labels > 0.5  # the two sides, so that the smaller share is the one to smooth
         logits = jnp.where(swap, -logits, logits)
         labels = smoothed(jnp.where(swap, 1 - labels, labels), jnp.asarray(label_smoothing))
-        if others is not None:
-            alpha, others = jnp.where(swap, others, alpha), jnp.where(swap, alpha, others)
+        if shares is not None:
+            shares = jnp.where(swap, *shares[::-1]), jnp.where(swap, *shares)
     losses = _focal(logits, labels, gamma)
-    if others is not None:
-        losses = times(alpha * labels + others * (1 - labels), losses)
+    if shares is not None:
+        losses = times(shares[0] * labels + shares[1] * (1 - labels), losses)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -117,8 +118,9 @@ def asymmetric_loss(
       >>> jaxloss.asymmetric_loss(jnp.array([0.0, 0.0, -4.0]), jnp.array([1, 0, 0]), reduction="none")
       Array([0.3465736 , 0.02451511, 0.        ], dtype=float32)
     """
+    given = labels
     logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]")
+    labels = inputs.valid("labels", labels, "[0, 1]", given)
     losses = _asymmetric(inputs.spoiled(logits, labels), labels, gamma_positive, gamma_negative, clip)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
