@@ -53,6 +53,11 @@ def uncertainty_weighting(
     """
     if isinstance(classification, str):
         classification = (classification,)
+    try:
+        hash(tuple(classification))
+    except TypeError:
+        says = f"classification must be a name or a collection of names, got {classification!r}"
+        raise TypeError(message(says)) from None
     same_names("losses", losses, "log_variances", log_variances)
     known_names("losses", losses, "classification", classification)
     parts, scales = means("losses", losses), means("log_variances", log_variances)
@@ -101,7 +106,7 @@ def dynamic_weight_average(history: Sequence[Mapping[str, Loss]], *, temperature
     Example:
       >>> epochs = [{"class": 1.0, "depth": 1.0}, {"class": 0.5, "depth": 0.9}]
       >>> jaxloss.dynamic_weight_average(epochs)
-      {'class': Array(0.9003321, dtype=float32), 'depth': Array(1.0996679, dtype=float32)}
+      {'class': Array(0.900332, dtype=float32), 'depth': Array(1.0996679, dtype=float32)}
     """
     if isinstance(history, Mapping) or not history:
         raise ValueError(

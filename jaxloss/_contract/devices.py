@@ -24,12 +24,29 @@ from .types import Array, AxisName
 
 
 def names(axis_name: AxisName | None, option: str = "axis_name") -> tuple[str, ...]:
+    if axis_name is None:
+        return ()
     if not isinstance(axis_name, tuple):
-        return () if axis_name is None else (axis_name,)
+        if option == "axis_name" and not _bound(axis_name):
+            hint = "under jit alone leave it out"
+            raise ValueError(
+                message(
+                    f"axis_name must be an axis of a surrounding shard_map, pmap or vmap, got {axis_name!r}; {hint}"
+                )
+            )
+        return (axis_name,)
     flat = tuple(name for part in axis_name for name in names(part, option))
     if len({*flat}) < len(flat):
         raise ValueError(message(f"{option} must name each axis once, got {axis_name!r}"))
     return flat
+
+
+def _bound(name: str) -> bool:
+    try:
+        lax.axis_size(name)
+    except NameError:
+        return False
+    return True
 
 
 def splits_classes(class_axis_name: AxisName | None, axis_name: AxisName | None) -> None:

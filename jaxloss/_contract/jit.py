@@ -131,6 +131,8 @@ _INLINE: Any = getattr(getattr(jax, "Inline", None), "JAX_EARLY", True)
 _NUMBERS = (int, float, np.generic, np.ndarray)
 _KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
 _KNOWN_AS |= dict.fromkeys(("target", "targets", "y_true"), "labels")
+_KNOWN_AS |= {"ignore_class": "ignore_index", "var": "variance", "dim": "axis"}
+_KNOWN_AS |= dict.fromkeys(("size_average", "reduce"), "reduction")
 _FIRST = ("predictions", "logits", "log_probs", "probs", "scores", "input", "inputs", "y_pred")
 
 
@@ -207,10 +209,17 @@ def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> dict[str, Any
         return signature.bind(*args, **kwargs).arguments
     except TypeError as error:
         unknown = next((name for name in kwargs if name not in signature.parameters), "")
-        known = next(iter(signature.parameters)) if unknown in _FIRST else _KNOWN_AS.get(unknown, unknown)
-        near = difflib.get_close_matches(known, [*signature.parameters])
-        got = f"got {unknown}, " if unknown and unknown not in str(error) else ""
+        first = next(iter(signature.parameters))
+        known = first if unknown in _FIRST else _KNOWN_AS.get(unknown)
+        near = difflib.get_close_matches(unknown, [*signature.parameters])
+        if known:
+            near = [known] if known in signature.parameters else []
+        got = f"got {unknown}, " if unknown and repr(unknown) not in str(error) else ""
         hint = f"; {got}did you mean {' or '.join(near)}?" if near else ""
+        if unknown == "from_logits":
+            hint = f"; the name of the first argument, {first}, tells what it must hold"
+        elif "positional" in str(error):
+            hint = "; options are passed by keyword"
         raise TypeError(message(f"{error}{hint}")) from None
 
 

@@ -276,7 +276,10 @@ def triplet_margin_with_distance_loss(
       Array(22., dtype=float32)
     """
     triplet = inputs.elementwise(None, anchors=anchors, positives=positives, negatives=negatives)
-    distance = distance or _euclidean
+    distance = _euclidean if distance is None else distance
+    if not callable(distance):
+        hint = "such as lambda a, b: jnp.sum((a - b) ** 2, -1), or None for the Euclidean distance"
+        raise TypeError(message(f"distance must be a function of two arrays, {hint}, got {distance!r}"))
     axes = _feature_axes(distance, triplet[0])
     if mask is not None:
         exists = inputs.row_mask(mask, triplet[0], axes)
@@ -307,6 +310,9 @@ def _euclidean(a: Array, b: Array) -> Array:
 def _feature_axes(distance: Callable[[Array, Array], Array], x: Array) -> tuple[int, ...]:
     """The axes that a distance takes away, which must be the last ones."""
     result = jax.eval_shape(distance, x, x)
+    if x.ndim and getattr(result, "shape", None) == x.shape:
+        says = f"distance must give one number for each example, of shape {x.shape[:-1]}, got shape {x.shape}"
+        raise ValueError(message(f"{says}; sum over the features"))
     if not hasattr(result, "shape") or not real(result) or result.shape != x.shape[: len(result.shape)]:
         got = f"{result.dtype} of shape {result.shape}" if hasattr(result, "shape") else f"{result}"
         raise ValueError(

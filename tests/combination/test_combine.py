@@ -267,6 +267,13 @@ ERRORS = [
         lambda: jaxloss.uncertainty_weighting({"a": 1.0}, {"a": 0.0}, classification=("b",)),
         "uncertainty_weighting: classification must have names of losses, 'a'; got 'b'",
     ),
+    *(
+        (
+            lambda names=names: jaxloss.uncertainty_weighting({"a": 1.0}, {"a": 0.0}, classification=names),
+            f"uncertainty_weighting: classification must be a name or a collection of names, got {names!r}",
+        )
+        for names in ([["a"]], 3)
+    ),
     (lambda: jaxloss.combine([1.0, 2.0]), "combine: losses must map names to scalars, got a list"),
     (lambda: jaxloss.combine({"a": 1.0}, 0.5), "combine: weights must map names to scalars, got a float"),
     (

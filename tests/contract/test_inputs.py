@@ -67,6 +67,50 @@ MESSAGES = {
         lambda: ce(LOGITS, LABELS, where=np.ones(4, bool)),
         "cross_entropy: got an unexpected keyword argument 'where'; did you mean mask?",
     ),
+    "ignored class of Keras": (
+        lambda: ce(LOGITS, LABELS, ignore_class=0),
+        "cross_entropy: got an unexpected keyword argument 'ignore_class'; did you mean ignore_index?",
+    ),
+    "variance of PyTorch": (
+        lambda: jaxloss.gaussian_nll_loss(X, Y, var=X),
+        "gaussian_nll_loss: missing a required argument: 'variance'; got var, did you mean variance?",
+    ),
+    "axis of PyTorch": (
+        lambda: ce(LOGITS, LABELS, dim=0),
+        "cross_entropy: got an unexpected keyword argument 'dim'; did you mean axis?",
+    ),
+    "axis of PyTorch, where there is none": (
+        lambda: jaxloss.mse_loss(X, Y, dim=0),
+        "mse_loss: got an unexpected keyword argument 'dim'",
+    ),
+    "reductions of old": (
+        lambda: jaxloss.mse_loss(X, Y, size_average=False),
+        "mse_loss: got an unexpected keyword argument 'size_average'; did you mean reduction?",
+    ),
+    "reductions of older": (
+        lambda: jaxloss.mse_loss(X, Y, reduce=False),
+        "mse_loss: got an unexpected keyword argument 'reduce'; did you mean reduction?",
+    ),
+    "logits or not, of Keras": (
+        lambda: jaxloss.binary_cross_entropy(X, Y, from_logits=True),
+        "binary_cross_entropy: got an unexpected keyword argument 'from_logits'; the name of the first argument, "
+        "probs, tells what it must hold",
+    ),
+    "no axis of devices": (
+        lambda: jaxloss.mse_loss(X, Y, axis_name="data"),
+        "mse_loss: axis_name must be an axis of a surrounding shard_map, pmap or vmap, got 'data'; "
+        "under jit alone leave it out",
+    ),
+    "no second axis of devices": (
+        lambda: jax.vmap(lambda x, y: jaxloss.mse_loss(x, y, axis_name=("a", "b")), axis_name="a")(X, Y),
+        "mse_loss: axis_name must be an axis of a surrounding shard_map, pmap or vmap, got 'b'; "
+        "under jit alone leave it out",
+    ),
+    "no axis of devices for a total": (
+        lambda: jaxloss.mse_loss(X, Y, reduction="total").psum("data"),
+        "Total.psum: axis_name must be an axis of a surrounding shard_map, pmap or vmap, got 'data'; "
+        "under jit alone leave it out",
+    ),
     "predictions by another name": (
         lambda: ce(predictions=LOGITS, labels=LABELS),
         "cross_entropy: missing a required argument: 'logits'; got predictions, did you mean logits?",
@@ -93,7 +137,7 @@ MESSAGES = {
     ),
     "too many": (
         lambda: jaxloss.mse_loss(X, Y, None, None, None),
-        "mse_loss: too many positional arguments",
+        "mse_loss: too many positional arguments; options are passed by keyword",
     ),
     "labels missing": (lambda: ce(LOGITS), "cross_entropy: missing a required argument: 'labels'"),
     "rank of the weights": (
@@ -168,7 +212,7 @@ MESSAGES = {
     ),
     "variance by position": (
         lambda: jaxloss.gaussian_nll_loss(X, Y, None, None, X),
-        "gaussian_nll_loss: too many positional arguments",
+        "gaussian_nll_loss: too many positional arguments; options are passed by keyword",
     ),
     "unknown full": (
         lambda: jaxloss.poisson_nll_loss(X, Y, full="exact"),
