@@ -219,7 +219,8 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
     (strings, functions, Python numbers) is taken as constant and compiled for. Keep what ``checked`` returns: each new
     one compiles anew. Objects are rebuilt from their leaves: a stateful model or optimizer (Flax NNX) gives the right
     loss and errors, but it is a copy that is updated. Under ``vmap`` and ``shard_map`` the index is that within one
-    example or shard; which shard, a message from ``shard_map`` says first.
+    example or shard; which shard, a message from ``shard_map`` says first. JAX drops the checks where a ``lax.scan`` or
+    ``lax.map`` is differentiated in reverse from outside: look at one step of it.
 
     Args:
       f: a function of pytrees, such as a loss, ``jax.value_and_grad(loss)`` or a jitted training step.
