@@ -265,9 +265,9 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
                 "checked takes integers of 32 bits; cast larger ones to float32, or turn on jax_enable_x64"
             )
         constants = tuple(_ARRAY if isinstance(leaf, _ARRAYS) else leaf for leaf in leaves)
-        with _checking(True):
+        with _checking(True), jax.debug_nans(False):  # which would stop at the NaN that this explains
             error, result = run(tree, constants, arrays)
-        text = error.get()
+            text = error.get()
         if text:
             raise ValueError(text.replace(" (`check` failed)", ""))
         return result

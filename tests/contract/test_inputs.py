@@ -500,3 +500,9 @@ def test_classes_to_sort_or_add_up_are_brought_together_under_explicit_sharding(
 def test_bools_are_bools(value):
     with pytest.raises(TypeError, match="poisson_nll_loss: log_input must be a bool, got "):
         jaxloss.poisson_nll_loss(jnp.ones(2), jnp.ones(2), log_input=value)
+
+
+@pytest.mark.parametrize("compiled", [lambda f: f, jax.jit], ids=["plain", "jit"])
+def test_checked_speaks_first_where_nans_are_debugged(compiled):
+    with jax.debug_nans(True), pytest.raises(ValueError, match=r"labels must lie in \[0, 2\), got 9 at index \(1,\)"):
+        jaxloss.checked(compiled(jaxloss.cross_entropy))(jnp.zeros((2, 2)), np.array([0, 9]))
