@@ -8,6 +8,7 @@ from jax import lax
 from .._contract import inputs
 from .._contract.checks import nan_unless, nearest, report, rounding, within
 from .._contract.types import Array, ArrayLike, Axes
+from .._numerics.derivatives import times
 from .._numerics.special import exp_remainder
 
 
@@ -51,8 +52,8 @@ def finite(x: Array) -> Array:
 
 def excess(p: Array, y: Array, d: Array) -> Array:
     """``p - y - y * d`` for `d`, the logarithm of p / y: at least 0. For y = 0 it is `p`, and infinite where `p` is."""
-    near = y * exp_remainder(jnp.minimum(d, 1))
-    return jnp.where((y == 0) | (p == jnp.inf), p, jnp.where(d < 1, near, p - y * (1 + d)))
+    near = times(y, exp_remainder(jnp.minimum(d, 1)))
+    return jnp.where((y == 0) | (p == jnp.inf), p, jnp.where(d < 1, near, p - y * (1 + jnp.maximum(d, 1))))
 
 
 def gain(p: Array, y: Array, d: Array) -> Array:

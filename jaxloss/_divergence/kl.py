@@ -231,7 +231,7 @@ def _kl_of_logs(log_y: Array, log_p: Array) -> Array:
 
 @with_partials(
     lambda log_p, y: clip_to_finite(times(jnp.exp(log_p), _logs_apart(log_p, log_or(y, -jnp.inf)) + 1)),
-    lambda log_p, y: -clip_to_finite(jnp.where(jnp.exp(log_p) == 0, 0, quotient(jnp.exp(log_p), y))),
+    lambda log_p, y: -clip_to_finite(quotient(jnp.exp(log_p), jnp.where(jnp.exp(log_p) == 0, 1, y))),
 )
 def _reverse_kl(log_p: Array, y: Array) -> Array:
     return times(jnp.exp(log_p), _logs_apart(log_p, log_or(y, -jnp.inf)))

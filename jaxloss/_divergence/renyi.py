@@ -109,7 +109,7 @@ def _renyi_rule(axes: tuple[int, ...], primals: tuple[Array, ...], tangents: tup
     b = 1 - alpha
     total, share, d = _shares(log_p, y, axes)
     gone = (d == -jnp.inf) & (value < jnp.inf)  # only at orders below 1
-    e = jnp.where((y == 0) | (value == jnp.inf) | gone, 0, d + value)
+    e = jnp.where((y == 0) | (value == jnp.inf) | gone, 0, d + finite(value))
     t = jnp.where(gone, -jnp.inf, b * e)
     # That sum is 1 but for rounding, which is large at large orders and where log(p / y) is: it may even overflow.
     top = lax.stop_gradient(jnp.max(jnp.where(y == 0, -jnp.inf, t), axes, keepdims=True, initial=-jnp.inf))

@@ -133,12 +133,14 @@ def _log_ratio(p: Array, y: Array) -> Array:
     return jnp.where(near, jnp.log1p(jnp.where(near, t, 0)), jnp.log(y) - jnp.log(p))
 
 
-def _tweedie_edge(p: Array, y: Array, power: Array) -> tuple[Array, Array, Array]:
-    """For a label of at most 0: both terms of the deviance and their derivative in the power."""
-    a, b = jnp.where(power < 2, 2 - power, 1), jnp.where(power < 1, 1 - power, 1)
-    first, second = 2 * p**a / a, -2 * y * p**b / b
-    slope = first * (1 / a - jnp.log(p)) + second * (1 / b - jnp.log(p))
-    return first, second, slope
+def _edge_powers(power: Array) -> tuple[Array, Array]:
+    return jnp.where(power < 2, 2 - power, 1), jnp.where(power < 1, 1 - power, 1)
+
+
+def _tweedie_edge(p: Array, y: Array, power: Array) -> tuple[Array, Array]:
+    """For a label of at most 0: both terms of the deviance."""
+    a, b = _edge_powers(power)
+    return 2 * p**a / a, -2 * y * p**b / b
 
 
 def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
@@ -151,7 +153,9 @@ def _tweedie_by_power(p: Array, y: Array, power: Array) -> Array:
     scale = jnp.where(value > 1, 2.0**-20, 1.0)  # neither term may overflow before the two are one
     change = 2 * jnp.square(log) * (scale * jnp.where(far, apart, near))
     inside = (-jnp.log(p) * (scale * value) - change) / scale
-    slope = jnp.where(y > 0, inside, _tweedie_edge(p, y, power)[2])
+    (first, second), (a, c) = _tweedie_edge(p, y, power), _edge_powers(power)
+    edge = first * (1 / a - jnp.log(p)) + second * (1 / c - jnp.log(p))
+    slope = jnp.where(y > 0, inside, edge)
     return jnp.where(jnp.isinf(value), jnp.where(b > 0, -jnp.inf, jnp.inf), slope)
 
 
@@ -176,7 +180,7 @@ def _tweedie_slope(p: Array, y: Array, power: Array) -> Array:
 
 
 def _tweedie_label_slope(p: Array, y: Array, power: Array) -> Array:
-    return jnp.where(power == 0, 2 * (y - p), 2 * p ** (1 - power) * _box_cox(1 - power, _log_ratio(p, y)))
+    return jnp.where(power == 0, 2 * (y - p), 2 * _mean_or_one(p, power) ** (1 - power) * _box_cox(1 - power, _log_ratio(p, y)))
 
 
 _tweedie_by_label = with_partials(
@@ -201,8 +205,9 @@ def _tweedie(p: Array, y: Array, power: Array) -> Array:
         partial, terms = 1 + b * partial, terms * x
     series = 2 * times(x * x * total, p**b)
     by_p = (some < p) == (b > 0)  # scaled by the one whose power is the larger
-    own = times(jnp.exp(log), _box_cox(a, log)) - _box_cox(b, log)
-    direct = 2 * jnp.where(by_p, p, some) ** b * jnp.where(by_p, own, _box_cox(b, -log) - _box_cox(a, -log))
-    first, second, _ = _tweedie_edge(p, y, power)
+    down, up = jnp.where(by_p, log, 0), jnp.where(by_p, 0, -log)  # in the other's place both terms may overflow
+    own = times(jnp.exp(down), _box_cox(a, down)) - _box_cox(b, down)
+    direct = 2 * jnp.where(by_p, p, some) ** b * jnp.where(by_p, own, _box_cox(b, up) - _box_cox(a, up))
+    first, second = _tweedie_edge(p, y, power)
     general = jnp.where(y > 0, jnp.where(near, series, direct), first + second)
     return jnp.where(power == 0, jnp.square(p - y), general)

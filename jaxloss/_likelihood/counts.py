@@ -11,7 +11,7 @@ from .._contract.checks import message
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, Reduction
-from .._numerics.derivatives import derivative, quotient, unbounded, with_partials
+from .._numerics.derivatives import derivative, quotient, times, unbounded, with_partials
 from .._numerics.special import log1p_bend, log1p_deficit, log1prel, log_factorial, rising_error, stirling_series, xlogy
 
 
@@ -143,7 +143,7 @@ def _rate_slope(z: Array, y: Array, *_: Array) -> Array:
 @with_partials(_rate_slope, lambda z, y: -z)
 def _poisson(z: Array, y: Array) -> Array:
     rate = jnp.exp(z)
-    return jnp.where(rate == jnp.inf, jnp.inf, rate - jnp.where(y == 0, 0, y * z))
+    return rate - times(y, jnp.where(rate == jnp.inf, 0, z))
 
 
 def _poisson_of_rate(p: Array, y: Array) -> Array:

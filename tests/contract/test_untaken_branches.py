@@ -76,6 +76,11 @@ GOOD = {
         (RULED_OUT, HARD.astype(np.float32)),
         {"means": SOFT, "scales": np.float32(1)},
     ),
+    "generalized kl": (jaxloss.generalized_kl_divergence, (np.array([0, -INF], np.float32), HARD[::-1]), {}),
+    "reverse kl": (jaxloss.reverse_kl_divergence, (np.array([0, -INF], np.float32), HARD[::-1]), {}),
+    "renyi, all ruled out": (jaxloss.renyi_divergence, (np.array([-INF, 0], np.float32), HARD[::-1]), {"alpha": 0.5}),
+    "tweedie": (jaxloss.tweedie_deviance_loss, (np.array([-1, 0, 2], np.float32), np.zeros(3)), {"power": 0.0}),
+    "poisson, no rate": (jaxloss.poisson_nll_loss, (np.array([-INF, 2, INF], np.float32), np.array([0, 0, 1])), {}),
     "probabilities": (jaxloss.binary_cross_entropy, (np.array([0, 1, 0.5], np.float32), np.array([0, 1, 1])), {}),
     "poisson": (jaxloss.poisson_nll_loss, (np.array([0, 2], np.float32), np.array([0, 3])), {"log_input": False}),
     "binomial": (
@@ -88,10 +93,15 @@ GOOD = {
 }
 
 
+BY_LABELS = {"generalized kl", "reverse kl", "renyi, all ruled out", "tweedie", "poisson, no rate"}
+
+
 @pytest.mark.parametrize("name", some(GOOD, "cross_entropy hard, ruled out", "kl", "mixture", "linear"))
 def test_no_operation_makes_a_nan_of_inputs_at_the_edge(name):
     loss, (x, *rest), options = GOOD[name]
     passes(lambda x: loss(x, *rest, **options), jnp.asarray(x))
+    if name in BY_LABELS:
+        passes(lambda y: loss(x, y, **options), jnp.asarray(rest[0], jnp.float32))
 
 
 def test_a_masked_weight_makes_no_nan():
