@@ -58,7 +58,7 @@ def mape_loss(
         report("labels", labels, fits, "not be 0 unless epsilon is given")
         size = absolute(labels) + nan_unless(fits, labels.dtype)
     else:
-        size = jnp.maximum(absolute(labels), epsilon)
+        size = jnp.where(absolute(labels) < epsilon, epsilon, absolute(labels))  # maximum would multiply slopes by 0
     losses = quotient(absolute(predictions - labels), size)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -146,7 +146,7 @@ def msle_loss(
     """
     predictions, labels = inputs.elementwise(mask, predictions=predictions, labels=labels)
     p, y = inputs.valid("predictions", predictions, "(-1, inf)"), inputs.valid("labels", labels, "(-1, inf)")
-    losses = jnp.square(_log1p_difference(p, y))
+    losses = _squared_log1p_difference(p, y)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -199,7 +199,7 @@ def relative_l2_loss(
         )
         size = size + nan_unless(fits, size.dtype)
     else:
-        size = jnp.maximum(size, epsilon)
+        size = jnp.where(size < epsilon, epsilon, size)
     losses = jnp.squeeze(quotient(norm.euclidean(predictions - labels, axes), size), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -254,3 +254,8 @@ def _log1p_difference(p: Array, y: Array) -> Array:
     ratio = (p - y) / (1 + y)
     near = jnp.abs(ratio) < 0.5
     return jnp.where(near, jnp.log1p(jnp.where(near, ratio, 0)), jnp.log1p(p) - jnp.log1p(y))
+
+
+@with_partials(lambda p, y: 2 * _log1p_difference(p, y) / (1 + p), lambda p, y: -2 * _log1p_difference(p, y) / (1 + y))
+def _squared_log1p_difference(p: Array, y: Array) -> Array:
+    return jnp.square(_log1p_difference(p, y))

@@ -282,3 +282,24 @@ def test_masked_vectors_leave_no_trace():
         close(value, kept[0])
         close(gradient[::2], kept[1])
         assert not np.any(gradient[1])
+
+
+def test_slopes_of_a_label_below_a_tiny_epsilon():
+    """None, without a product of infinity and 0; and of a tiny epsilon, whose square underflows."""
+    for epsilon in (1e-3, 1e-20):
+        for loss in (jaxloss.mape_loss, jaxloss.relative_l2_loss):
+            f = lambda y, loss=loss, e=epsilon: loss(jnp.array([1.0, 1e33])[:1], y, epsilon=e)  # noqa: E731
+            with jax.debug_nans(True):
+                value, slope = jax.value_and_grad(f)(jnp.zeros(1))
+            close(value, 1 / epsilon)
+            close(slope, [-1 / epsilon])
+    with jax.debug_nans(True):
+        f = lambda y: jaxloss.mape_loss(jnp.array([1e33, 1.0]), y, epsilon=1e-3, reduction="sum")  # noqa: E731
+        close(jax.grad(f)(jnp.zeros(2)), [-1e3, -1e3])
+
+
+def test_slope_of_a_large_logarithm():
+    for p, y in ((1e38, 1.0), (1.0, 1e38)):
+        found = jax.jit(jax.grad(jaxloss.msle_loss, (0, 1)))(jnp.float32(p), jnp.float32(y))
+        gap = np.log1p(p) - np.log1p(y)
+        close(found, [2 * gap / (1 + p), -2 * gap / (1 + y)], atol=0)
