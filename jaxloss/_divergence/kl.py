@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Proportion, Reduction
-from .._numerics.derivatives import clip_to_finite, quotient, times, with_partials
+from .._numerics.derivatives import clip_to_finite, quotient, times, unbounded, with_partials
 from .._numerics.elementary import horner
 from .distributions import excess, finite, from_logs, gain, log_or
 
@@ -238,7 +238,7 @@ def _reverse_kl(log_p: Array, y: Array) -> Array:
 
 
 @with_partials(
-    lambda log_p, y: gain(jnp.exp(log_p), y, log_p - log_or(y, 0)),
+    unbounded(lambda log_p, y: gain(jnp.exp(log_p), y, log_p - log_or(y, 0))),
     lambda log_p, y: clip_to_finite(
         jnp.where(y == 0, jnp.where(log_p == -jnp.inf, 0, -log_p - 1), log_or(y, 0) - log_p)
     ),

@@ -16,7 +16,7 @@ from .._contract.checks import nan_unless
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, EachNumber, Positive, Reduction
-from .._numerics.derivatives import squarable, times, with_partials
+from .._numerics.derivatives import squarable, times, unbounded, with_partials
 from .._numerics.elementary import horner
 from .._numerics.softmax import row_max, shifted
 from .._numerics.special import exp_remainder
@@ -142,9 +142,9 @@ def _over_root(error: Array, log_variance: Array) -> Array:
 
 
 @with_partials(
-    lambda error, log_ratio, log_variance: _over_root(_over_root(error, log_variance), log_variance),
-    lambda error, log_ratio, log_variance: 0.5 * jnp.expm1(log_ratio),
-    lambda error, log_ratio, log_variance: -0.5 * jnp.square(_over_root(error, log_variance)),
+    unbounded(lambda error, log_ratio, log_variance: _over_root(_over_root(error, log_variance), log_variance)),
+    unbounded(lambda error, log_ratio, log_variance: 0.5 * jnp.expm1(log_ratio)),
+    unbounded(lambda error, log_ratio, log_variance: -0.5 * jnp.square(_over_root(error, log_variance))),
 )
 def _gaussian_kl(error: Array, log_ratio: Array, log_variance: Array) -> Array:
     return 0.5 * (exp_remainder(log_ratio) + jnp.square(_over_root(error, log_variance)))

@@ -180,7 +180,9 @@ def _tweedie_slope(p: Array, y: Array, power: Array) -> Array:
 
 
 def _tweedie_label_slope(p: Array, y: Array, power: Array) -> Array:
-    return jnp.where(power == 0, 2 * (y - p), 2 * _mean_or_one(p, power) ** (1 - power) * _box_cox(1 - power, _log_ratio(p, y)))
+    return jnp.where(
+        power == 0, 2 * (y - p), 2 * _mean_or_one(p, power) ** (1 - power) * _box_cox(1 - power, _log_ratio(p, y))
+    )
 
 
 _tweedie_by_label = with_partials(

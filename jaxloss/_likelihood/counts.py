@@ -140,7 +140,7 @@ def _rate_slope(z: Array, y: Array, *_: Array) -> Array:
     return jnp.exp(z) - y
 
 
-@with_partials(_rate_slope, lambda z, y: -z)
+@with_partials(unbounded(_rate_slope), unbounded(lambda z, y: -z))
 def _poisson(z: Array, y: Array) -> Array:
     rate = jnp.exp(z)
     return rate - times(y, jnp.where(rate == jnp.inf, 0, z))
@@ -175,7 +175,7 @@ def _poisson_deviance(rate: Array, log_rate: Array, y: Array) -> Array:
 
 
 # Of the factorial's logarithm these take the derivative as it comes, and none of its error.
-@with_partials(_rate_slope, lambda z, y, *_: -z, lambda z, *_: jnp.ones_like(z))
+@with_partials(unbounded(_rate_slope), unbounded(lambda z, y, *_: -z), lambda z, *_: jnp.ones_like(z))
 def _full_poisson(z: Array, y: Array, factorial: Array, error: Array) -> Array:
     deviance = _poisson_deviance(jnp.exp(z), z, _at_least_8(y))
     return jnp.where(y > 8, _saddle_point(deviance, y, error), _poisson(z, y) + factorial)

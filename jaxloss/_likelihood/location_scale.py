@@ -21,7 +21,7 @@ from .._contract.types import (
     Proportion,
     Reduction,
 )
-from .._numerics.derivatives import absolute, at_least, quotient, with_partials
+from .._numerics.derivatives import absolute, at_least, quotient, unbounded, with_partials
 from .._numerics.softmax import row_max, shifted
 from .._numerics.special import cauchy, log1p_deficit, stirling_error
 
@@ -244,7 +244,7 @@ def gaussian_mixture_nll_loss(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@with_partials(lambda e, v: e / v, lambda e, v: 0.5 * (1 / v - jnp.square(e / v)))
+@with_partials(unbounded(lambda e, v: e / v), unbounded(lambda e, v: 0.5 * (1 / v - jnp.square(e / v))))
 def _gaussian_nll(e: Array, v: Array) -> Array:
     return 0.5 * (jnp.log(v) + e * (e / v))
 
@@ -256,7 +256,7 @@ def _mixture_nll(logits: Array, errors: Array, scales: Array) -> Array:
 
 @_mixture_nll.defjvp
 def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    """A component without a share comes first, so that 0 meets no infinite slope."""
+    """A component without a share comes first, so that 0 meets no infinite slope; and each slope in two factors."""
     logits, errors, scales = primals
     d_logits, d_errors, d_scales = tangents
     responsibilities = jax.nn.softmax(_log_joint(logits, errors, scales), -1)
@@ -264,7 +264,9 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     z = jnp.clip(quotient(errors, scales), -largest, largest)
     pull = quotient(responsibilities * z, scales)
     widen = quotient(responsibilities, scales) - pull * z
-    slopes = (jax.nn.softmax(logits, -1) - responsibilities) * d_logits + pull * d_errors + widen * d_scales
+    (pull, by_pull), (widen, by_widen) = map(unbounded(jnp.asarray), (pull, widen))
+    slopes = (jax.nn.softmax(logits, -1) - responsibilities) * d_logits
+    slopes += pull * d_errors * by_pull + widen * d_scales * by_widen
     return _mixture_nll(*primals), jnp.sum(slopes, -1)
 
 

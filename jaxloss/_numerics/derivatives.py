@@ -104,7 +104,7 @@ def _quotient_rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tup
     ratio = quotient(a, b)
     d_a, d_b = (None if isinstance(tangent, SymbolicZero) else tangent for tangent in tangents)
     change = jnp.zeros_like(ratio) if d_a is None else d_a
-    return ratio, quotient(change if d_b is None else change - ratio * d_b, b)
+    return ratio, quotient(change if d_b is None else change - clip_to_finite(ratio) * d_b, b)
 
 
 # Divided last: neither the square of `b` nor a slope that is infinite where nothing depends on it.

@@ -72,7 +72,7 @@ def _itakura_saito_by_a(a: Array, b: Array) -> Array:
     return (a - b) / b * (1 / a)
 
 
-@with_partials(_itakura_saito_by_a, lambda a, b: (b - a) / b * (1 / b))
+@with_partials(_itakura_saito_by_a, unbounded(lambda a, b: (b - a) / b * (1 / b)))
 def itakura_saito(a: Array, b: Array) -> Array:
     """``a / b - 1 - log(a / b)`` of positive numbers: at least 0, and 0 where they are equal."""
     t = (a - b) / b

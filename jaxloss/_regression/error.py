@@ -9,7 +9,7 @@ from .._contract import inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, EachPositive, Reduction
-from .._numerics.derivatives import absolute, quotient, with_partials
+from .._numerics.derivatives import absolute, quotient, unbounded, with_partials
 from .._numerics.elementary import log_cosh, smooth_l1
 
 
@@ -266,7 +266,7 @@ def charbonnier_loss(
 
 @with_partials(
     lambda error, delta: jnp.clip(error, -delta, delta),
-    lambda error, delta: jnp.maximum(jnp.abs(error) - delta, 0),
+    unbounded(lambda error, delta: jnp.maximum(jnp.abs(error) - delta, 0)),
 )
 def _huber(error: Array, delta: Array) -> Array:
     distance = jnp.abs(error)

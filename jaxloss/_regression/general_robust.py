@@ -10,7 +10,7 @@ from .._contract import inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachPositive, EachShape, Reduction
-from .._numerics.derivatives import absolute, quotient, with_partials
+from .._numerics.derivatives import absolute, quotient, unbounded, with_partials
 from .._numerics.special import cauchy, cauchy_by_b, exprel, exprel_slope
 
 
@@ -117,7 +117,7 @@ def _barron_by_alpha(x: Array, alpha: Array) -> Array:
     return jnp.where(jnp.isinf(value), value, slope)
 
 
-@with_partials(_barron_slope, _barron_by_alpha)
+@with_partials(unbounded(_barron_slope), unbounded(_barron_by_alpha))
 def _barron(x: Array, alpha: Array) -> Array:
     """From ``log``: a limit at 0 is one of exprel, and near 2 the square comes first and the rest is a correction."""
     largest = jnp.finfo(x.dtype).max

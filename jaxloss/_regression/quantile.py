@@ -8,7 +8,7 @@ from .._contract import inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, EachProportion, Reduction
-from .._numerics.derivatives import times, with_partials
+from .._numerics.derivatives import times, unbounded, with_partials
 from .._numerics.elementary import smooth_l1
 
 
@@ -116,7 +116,7 @@ def expectile_loss(
 
 
 @with_partials(
-    lambda error, share: _asymmetric(error, share) * jnp.sign(error), lambda error, share: -error + 0 * share
+    lambda error, share: _asymmetric(error, share) * jnp.sign(error), unbounded(lambda error, share: -error + 0 * share)
 )
 def _pinball(error: Array, share: Array) -> Array:
     return times(_asymmetric(error, share), jnp.abs(error))

@@ -404,3 +404,57 @@ def test_masked_members_leave_no_trace():
     options = {"means": jnp.where(mask[:, None], y, jnp.inf), "scales": jnp.float32(1)}
     found = jaxloss.gaussian_mixture_nll_loss(dirty, y[:, 0], mask=mask, **options)
     close(found, jaxloss.gaussian_mixture_nll_loss(x[::2], y[::2, 0], means=y[::2], scales=1.0))
+
+
+# --- rows beside one without a finite slope -----------------------------------------------------------------------
+
+
+def side_by_side(loss, arguments, options):
+    """The jacobians in all arguments and options, equal in both modes, 0 off the diagonal; their diagonals."""
+    f = lambda x, o: loss(*x, **o, reduction="none")  # noqa: E731
+    reverse, forward = (jax.jit(derive(f, (0, 1)))(arguments, options) for derive in (jax.jacrev, jax.jacfwd))
+    jax.tree.map(close, reverse, forward)
+    for slopes in map(np.asarray, jax.tree.leaves(reverse)):
+        assert not np.any(slopes[~np.eye(len(slopes), dtype=bool)])
+    return jax.tree.map(jnp.diagonal, reverse)
+
+
+KL = functools.partial(jaxloss.gaussian_kl_divergence, axis=None)
+BESIDE: dict[str, Any] = {
+    "laplace": (jaxloss.laplace_nll_loss, [[INF, 1, 3e38], [0, 0, -3e38]], {"scale": [1, 2, 1]}),
+    "gaussian": (jaxloss.gaussian_nll_loss, [[INF, 1, 3e38], [0, 0, -3e38]], {"variance": [1, 2, 0]}),
+    "quantile": (jaxloss.quantile_loss, [[INF, 1, -INF], [0, 0, 0]], {"quantile": [1, 0.3, 0.4]}),
+    "huber": (jaxloss.huber_loss, [[INF, 1], [0, 0]], {"delta": [1, 2]}),
+    "barron": (
+        jaxloss.general_robust_loss,
+        [[INF, 1, -INF, INF, INF, 3e38], [0, 0, 0, 0, 0, -3e38]],
+        {"alpha": [1, 1, 0, 2, -INF, 1.5], "scale": [1, 1, 2, 1, 1, 1]},
+    ),
+    "gaussian kl": (
+        KL,
+        [[1, 1, INF, 3e38], [INF, 0, 0, 0]],
+        {"prior_mean": [0, 0, 0, -3e38], "prior_log_variance": [0, 0, 1, 0]},
+    ),
+    "mape": (jaxloss.mape_loss, [[3e38, 1, 3e38], [-3e38, 2, 1e-30]], {}),
+    "poisson": (poisson, [[-INF, 1, -INF, 100, INF], [0, 0, 2, 1, 1]], {}),
+    "gamma": (jaxloss.gamma_nll_loss, [[1e-30, 3], [1, 1]], {"concentration": [1.5, 2]}),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_rows_beside_an_infinite_slope(name):
+    """In both modes they have theirs, in predictions, labels and options together, and no part in it."""
+    loss, arguments, options = BESIDE[name]
+    arguments, options = [jnp.array(x, F32) for x in arguments], {k: jnp.array(x, F32) for k, x in options.items()}
+    found = side_by_side(loss, arguments, options)
+    alone = side_by_side(loss, [x[1:2] for x in arguments], {key: x[1:2] for key, x in options.items()})
+    jax.tree.map(lambda a, b: close(a[1], b[0]), found, alone)
+
+
+def test_mixtures_beside_an_infinite_slope():
+    arrays = [jnp.array([[0, 1], [1, 0.0]]), jnp.array([INF, 1]), jnp.array([[0, 1], [1, 0.0]]), jnp.ones((2, 2))]
+    f = lambda z, y, m, s: jaxloss.gaussian_mixture_nll_loss(z, y, means=m, scales=s, reduction="none")  # noqa: E731
+    reverse, forward = (jax.jit(derive(f, (0, 1, 2, 3)))(*arrays) for derive in (jax.jacrev, jax.jacfwd))
+    jax.tree.map(functools.partial(close, atol=1e-7), reverse, forward)
+    for slopes in reverse:
+        assert not np.any(slopes[0, 1]) and not np.any(slopes[1, 0])
