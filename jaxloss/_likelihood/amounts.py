@@ -176,12 +176,12 @@ def _tweedie_mixed(p: Array, y: Array, power: Array) -> Array:
 
 def _tweedie_slope(p: Array, y: Array, power: Array) -> Array:
     base = _mean_or_one(p, power)
-    return 2 * ((p - y) * (1 / base)) * base ** (1 - power)
+    return 2 * times((p - y) * (1 / base), base ** (1 - power))
 
 
 def _tweedie_label_slope(p: Array, y: Array, power: Array) -> Array:
     return jnp.where(
-        power == 0, 2 * (y - p), 2 * _mean_or_one(p, power) ** (1 - power) * _box_cox(1 - power, _log_ratio(p, y))
+        power == 0, 2 * (y - p), 2 * times(_box_cox(1 - power, _log_ratio(p, y)), _mean_or_one(p, power) ** (1 - power))
     )
 
 

@@ -469,3 +469,10 @@ def test_an_error_of_many_scales_of_student_t(scale):
     value, slopes = jax.jit(jax.value_and_grad(f, (0, 1, 2)))(f32(1e30), f32(scale), f32(df))
     close(value, loss(df))
     close(slopes, [4 / e, -3 / s, slope64(loss, df, 1e-4)], atol=0)
+
+
+@pytest.mark.parametrize(("size", "power"), [(1e13, -2), (1e20, -1), (1e-10, 5)])
+def test_a_perfect_prediction_of_tweedie(size, power):
+    """Has no slope, though the variance's power overflows."""
+    slopes = jax.jit(jax.grad(lambda p, y: tweedie(p, y, power=power), (0, 1)))(f32(size), f32(size))
+    assert slopes == (0, 0)
