@@ -21,7 +21,7 @@ from .._contract.types import (
     Proportion,
     Reduction,
 )
-from .._numerics.derivatives import absolute, at_least, clip_to_finite, derivative, quotient, unbounded, with_partials
+from .._numerics.derivatives import absolute, at_least, quotient, unbounded, with_partials
 from .._numerics.softmax import row_max, shifted
 from .._numerics.special import cauchy, log1p_deficit, stirling_error
 
@@ -182,9 +182,8 @@ def student_t_nll_loss(
     scale = inputs.parameter("scale", scale, "(0, inf)", mask, predictions)
     df = inputs.parameter("df", df, "(0, inf)", mask, predictions)
     rare = 1 / df
-    tail = (1 + rare) * _scaled_cauchy(predictions - labels, scale, df)
+    tail = (1 + rare) * cauchy(quotient(predictions - labels, scale), df)
     losses = jnp.log(scale) + tail + 0.5 * log1p_deficit(rare) + stirling_error(2 / df) - stirling_error(2 / (df + 1))
-    losses = losses + jnp.where(jnp.isinf(predictions - labels), jnp.inf, 0)
     if full:
         losses = losses + HALF_LOG_2_PI
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -248,35 +247,6 @@ def gaussian_mixture_nll_loss(
 @with_partials(unbounded(lambda e, v: e / v), unbounded(lambda e, v: 0.5 * (1 / v - jnp.square(e / v))))
 def _gaussian_nll(e: Array, v: Array) -> Array:
     return 0.5 * (jnp.log(v) + e * (e / v))
-
-
-def _scales(error: Array, scale: Array) -> tuple[Array, Array, Array]:
-    """The error in scales, these widened where the ratio might overflow, and by how much: there a logarithm is all."""
-    error = clip_to_finite(error)
-    wider = lax.stop_gradient(clip_to_finite(jnp.maximum(jnp.abs(error) * 1e-30 / scale, 1)))
-    return quotient(error, scale * wider), scale * wider, wider
-
-
-def _scaled_cauchy_by_error(error: Array, scale: Array, b: Array) -> Array:
-    x, scale, _ = _scales(error, scale)
-    return quotient(derivative(cauchy, 0)(x, b), scale)
-
-
-def _scaled_cauchy_by_scale(error: Array, scale: Array, b: Array) -> Array:
-    x, _, _ = _scales(error, scale)
-    return -quotient(x * derivative(cauchy, 0)(x, b), scale)
-
-
-def _scaled_cauchy_by_b(error: Array, scale: Array, b: Array) -> Array:
-    x, _, wider = _scales(error, scale)
-    return derivative(cauchy, 1)(x, b) + jnp.log(wider)
-
-
-@with_partials(_scaled_cauchy_by_error, _scaled_cauchy_by_scale, _scaled_cauchy_by_b)
-def _scaled_cauchy(error: Array, scale: Array, b: Array) -> Array:
-    """``cauchy(error / scale, b)``, also where the ratio overflows; of the largest error for an infinite one."""
-    x, _, wider = _scales(error, scale)
-    return cauchy(x, b) + b * jnp.log(wider)
 
 
 @jax.custom_jvp
