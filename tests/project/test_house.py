@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .mutants import faults
+
 
 PACKAGE = Path(__file__).parents[2] / "jaxloss"
 ROOMS = {f"{file.parent.name}.{file.stem}": file for file in PACKAGE.glob("_*/*.py") if file.stem != "__init__"}
@@ -40,3 +42,8 @@ def test_no_circles():
 @pytest.mark.parametrize("room", ROOMS)
 def test_rooms_are_small(room):
     assert len(ROOMS[room].read_text(encoding="utf-8").splitlines()) < 400
+
+
+@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
+def test_faults_have_their_place(fault):
+    assert (PACKAGE / fault.where).read_text(encoding="utf-8").count(fault.old) == 1
