@@ -44,7 +44,9 @@ CONTRACT -k l1_loss
 a psum of the mean: _contract/reduction.py
 CONTRACT -k l1_loss
 - total, weight = _psum(total, axis_name), _psum(weight, axis_name)
-+ total, weight = (_psum(total / weight, axis_name), _psum(jnp.ones_like(weight), axis_name)) if reduction == "mean" else (_psum(total, axis_name), _psum(weight, axis_name))
++ if reduction == "mean":
++             total, weight = total / weight, jnp.ones_like(weight)
++         total, weight = _psum(total, axis_name), _psum(weight, axis_name)
 
 a psum of the losses alone: _contract/reduction.py
 CONTRACT -k l1_loss
