@@ -43,7 +43,7 @@ COLUMNS = {
             "is_a_plain_function_that_pickles_and_shows_itself",
             "leaves_no_call_behind_in_a_callers_jit",
             "weak_types_and_python_scalars",
-            "a_symbolic_batch",
+            "symbolic_shapes",
         ],
     ),
     "axis_name": ("with it the program is that without, but for three scalars", ["devices_meet_in_scalars_only"]),
@@ -65,7 +65,7 @@ COLUMNS = {
         "options that are numbers sweep under `vmap` and don't recompile",
         ["numbers_sweep_under_vmap_and_do_not_recompile"],
     ),
-    "export": ("`jax.export` with a symbolic batch", ["export_with_a_symbolic_batch"]),
+    "export": ("`jax.export` with every axis symbolic, reloaded with derivatives", ["export_for_any_size"]),
     "mapped": (
         "`shard_map` with `check_vma` on and off, `vmap(axis_name=...)`, `pmap`, run on eight devices",
         ["mapped_axes", "pmap"],

@@ -127,10 +127,12 @@ def labels_for(
         if exists is not None:
             labels = jnp.where(exists, labels, 0)
         fits = within(labels, "[0, 1]", near)
+        if allowed is not None:
+            fits &= allowed | (jnp.abs(labels) <= near)
+        report("labels", labels, fits, f"lie in [0, 1]{hint}")
         labels = nearest(labels, "[0, 1]")
         if allowed is not None:
-            fits &= allowed | (labels == 0)
-        report("labels", labels, fits, f"lie in [0, 1]{hint}")
+            labels = jnp.where(allowed, labels, 0)
         fits = devices.pall(jnp.all(fits, axis, keepdims=True), axis_name)
     else:
         own = scores.shape[axis]

@@ -257,3 +257,18 @@ def test_no_memory_of_the_logits_size(dtype, options):
     loss = lambda z, y: jaxloss.cross_entropy(z, y, **options)  # noqa: E731
     for f in (loss, jax.value_and_grad(loss)):
         assert temporaries(f, logits, labels) < ROWS * MANY * logits.dtype.itemsize / 50
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"class_mask": np.arange(5) != 3, "label_smoothing": 0.1, "z_loss": 0.1}], ids=str
+)
+def test_curvature_in_half_precision_beside_a_masked_row(options):
+    logits, direction = np.round(np.random.default_rng(0).normal(size=(2, 4, 5)) * 8) / 8
+    labels, mask = np.array([0, 1, 2, 4]), np.array([True, False, True, True])
+    loss = lambda z: jaxloss.cross_entropy(z, labels, mask=mask, reduction="sum", **options)  # noqa: E731
+    product = jax.jit(lambda z, v: jax.grad(lambda z: jnp.vdot(jax.grad(loss)(z), v))(z))
+    expected = product(jnp.float32(logits), jnp.float32(direction))
+    logits[1] = np.nan
+    found = product(jnp.bfloat16(logits), jnp.bfloat16(direction))
+    assert not np.any(found[1])
+    close(found.astype(F32), expected, rtol=2**-6, atol=2**-7)

@@ -596,3 +596,11 @@ def test_temperatures_of_ruled_out_classes():
     close(slopes[1:], expected[1:])
     value, slope = jax.value_and_grad(f)(jnp.full(3, -inf), 0.5, 1.5)
     assert np.isfinite(value) and value > 0 and not np.any(slope)
+
+
+def test_smoothed_focal_loss_that_focuses_on_nothing_is_the_cross_entropy():
+    logits, labels = jnp.array([-3.0, 0.5, 40.0, 40.0]), jnp.array([1, 0, 1, 0])
+    found = jaxloss.sigmoid_focal_loss(logits, labels, alpha=None, gamma=0.0, label_smoothing=1e-6, reduction="none")
+    wide, smoothed = np.float64(logits), np.abs(np.float64(labels) - 0.5e-6)
+    expected = smoothed * np.log1p(np.exp(-wide)) + (1 - smoothed) * (wide + np.log1p(np.exp(-wide)))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
