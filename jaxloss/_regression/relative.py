@@ -58,7 +58,8 @@ def mape_loss(
         report("labels", labels, fits, "not be 0 unless epsilon is given")
         size = absolute(labels) + nan_unless(fits, labels.dtype)
     else:
-        size = jnp.where(absolute(labels) < epsilon, epsilon, absolute(labels))  # maximum would multiply slopes by 0
+        size = absolute(labels)
+        size = jnp.where(size >= epsilon, size, epsilon)  # maximum would multiply slopes by 0
     losses = quotient(absolute(predictions - labels), size)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -199,7 +200,7 @@ def relative_l2_loss(
         )
         size = size + nan_unless(fits, size.dtype)
     else:
-        size = jnp.where(size < epsilon, epsilon, size)
+        size = jnp.where(size >= epsilon, size, epsilon)
     losses = jnp.squeeze(quotient(norm.euclidean(predictions - labels, axes), size), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
