@@ -151,7 +151,7 @@ def cross_entropy(
         ignore_index=ignore_index,
         axis_name=class_axis_name,
     )
-    losses = smoothed_nll(reads, labels, poison, axis, label_smoothing, z_loss, class_axis_name)
+    losses = smoothed_nll(reads(), labels, poison, axis, label_smoothing, z_loss, class_axis_name)
     losses = jnp.squeeze(losses, axis)
     weights = classes.weigh(weights, class_weights, labels, mask, axis, logits, class_axis_name)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +28,7 @@ class Classes(NamedTuple):
     axis: int
     mask: ArrayLike | None
     class_mask: Array | None  # lined up with the scores
-    reads: Reads  # the scores once more, where not masked
+    reads: Callable[[], Reads]  # the scores once more, for who wants them
 
 
 class Reads(NamedTuple):
@@ -79,7 +81,7 @@ def labelled(
     labels, poison, mask, exists = labels_for(
         mask, labels, name, scores, axis, allowed, ignore_index, only_integers=only_integers, axis_name=axis_name
     )
-    several = reads(scores, given, exists, allowed)
+    several = functools.partial(reads, scores, given, exists, allowed)
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
     if exists is not None:

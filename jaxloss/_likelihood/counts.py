@@ -64,10 +64,11 @@ def poisson_nll_loss(
     """
     if full not in (False, True, "stirling"):
         raise ValueError(message(f"full must be a bool or 'stirling', got {full!r}"))
+    rates, counts = predictions, labels
     predictions, labels = inputs.elementwise(mask, predictions=predictions, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, inf)")
+    labels = inputs.valid("labels", labels, "[0, inf)", counts)
     if not log_input:
-        predictions = inputs.valid("predictions", predictions, "[0, inf)")
+        predictions = inputs.valid("predictions", predictions, "[0, inf)", rates)
     predictions = inputs.spoiled(predictions, labels)
     nll, full_nll = (_poisson, _full_poisson) if log_input else (_poisson_of_rate, _full_poisson_of_rate)
     if full == "stirling":
@@ -125,9 +126,10 @@ def negative_binomial_nll_loss(
       >>> jaxloss.negative_binomial_nll_loss(means, counts, dispersion=dispersion, reduction="none")
       Array([-0.07944155, 0.28768212], dtype=float32)
     """
+    rates, counts = predictions, labels
     predictions, labels = inputs.elementwise(mask, harmless=1.0, predictions=predictions, labels=labels)
-    predictions = inputs.valid("predictions", predictions, "[0, inf)")
-    labels = inputs.valid("labels", labels, "[0, inf)")
+    predictions = inputs.valid("predictions", predictions, "[0, inf)", rates)
+    labels = inputs.valid("labels", labels, "[0, inf)", counts)
     dispersion = inputs.parameter("dispersion", dispersion, "[0, inf)", mask, predictions)
     if full:
         losses = _full_negative_binomial(predictions, labels, dispersion, log_factorial(labels))

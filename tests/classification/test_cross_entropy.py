@@ -236,7 +236,7 @@ def test_a_single_class_costs_nothing():
         assert not np.any(losses) and not np.any(gradient)
 
 
-ROWS, MANY = 256, 16_384
+ROWS, MANY = 512, 32_768
 OPTIONS = {
     "mask": np.arange(ROWS) % 3 > 0,
     "weights": np.ones(ROWS, np.float32),
@@ -256,7 +256,7 @@ def test_no_memory_of_the_logits_size(dtype, options):
     logits, labels = jax.ShapeDtypeStruct((ROWS, MANY), dtype), jax.ShapeDtypeStruct((ROWS,), jnp.int32)
     loss = lambda z, y: jaxloss.cross_entropy(z, y, **options)  # noqa: E731
     for f in (loss, jax.value_and_grad(loss)):
-        assert temporaries(f, logits, labels) < ROWS * MANY * logits.dtype.itemsize / 50
+        assert temporaries(f, logits, labels) < ROWS * MANY * logits.dtype.itemsize / 100
 
 
 @pytest.mark.parametrize(

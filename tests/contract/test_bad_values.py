@@ -103,6 +103,7 @@ def test_what_leaves_its_range_by_rounding_in_half_precision():
     assert jaxloss.binary_cross_entropy(near, labels) == 0
     assert np.isnan(jaxloss.binary_cross_entropy(far, labels))
     assert np.isnan(jaxloss.binary_cross_entropy(near.astype(jnp.float32), labels))
+    assert jaxloss.poisson_nll_loss(jnp.zeros(1), jnp.bfloat16([-0.0078125])) == 1
 
 
 def test_options_that_leave_their_range_by_rounding():

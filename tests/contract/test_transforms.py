@@ -24,6 +24,7 @@ from ..harness.case import Case
 from ..harness.derivatives import agree, cast, place, real
 from ..harness.problems import (
     DEVICES,
+    TAIL,
     Problem,
     alone,
     arrays,
@@ -258,6 +259,10 @@ def test_export_for_any_size(case):
     check((loaded(*arguments), gradient(p.x)), p)
     product = jax.grad(lambda x: jnp.vdot(gradient(x), v))(p.x)
     np.testing.assert_allclose(product, expected, rtol=1e-3, atol=3e-5)  # see `curvature`
+    x, rest, options = arguments
+    without = x, {name: y for name, y in rest.items() if name not in TAIL}, options
+    exported = jax.export.export(jax.jit(f))(*of_any_size(without))
+    np.testing.assert_allclose(exported.call(*without), f(*without), rtol=1e-6)
 
 
 @exhaustive(FIRST)
