@@ -14,15 +14,7 @@ from jax.custom_derivatives import SymbolicZero
 from .._contract import classes
 from .._contract.checks import real
 from .._contract.types import Array, ArrayLike
-from .._numerics.derivatives import (
-    clip_to_finite,
-    derivative,
-    finite_at_zero,
-    quotient,
-    squarable,
-    times,
-    with_partials,
-)
+from .._numerics.derivatives import clip_to_finite, derivative, quotient, squarable, times, with_partials
 from .._numerics.softmax import every_nll, hard_nll, row_max, soft_nll
 from .._numerics.special import exp_remainder, exprel, exprel_slope
 
@@ -79,7 +71,7 @@ def _expected_rule(
         held = lax.stop_gradient(top), times(labels, slopes)
         changes = [*jax.jvp(lambda z: soft_nll(z, *held, axis), (z,), (d_z,))[1]]
     if not isinstance(d_labels, SymbolicZero):
-        changes[0] += jnp.sum(finite_at_zero(labels, costs) * d_labels, axis, keepdims=True)
+        changes[0] += jax.jvp(lambda y: jnp.sum(times(y, costs), axis, keepdims=True), (labels,), (d_labels,))[1]
     for place, d_option in enumerate(d_options, start=1):
         if not isinstance(d_option, SymbolicZero):
             partial = derivative(curve, place)(nll, *options)

@@ -8,7 +8,7 @@ from .._contract import inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
-from .._numerics.derivatives import quotient, squarable, times, with_partials
+from .._numerics.derivatives import quotient, squarable, times, unbounded, with_partials
 from .._numerics.elementary import log1p_unit, power, sigmoid, softplus
 from .._numerics.logistic import binary_nll, binary_slope, smoothed, split_by_sign
 
@@ -189,7 +189,7 @@ def _focal_by_gamma(z: Array, y: Array, gamma: Array) -> Array:
     return times(_power(z, y, gamma) * _nll(z, y), _log_miss(z, y))
 
 
-@with_partials(_focal_slope, _focal_by_label, _focal_by_gamma)
+@with_partials(_focal_slope, unbounded(_focal_by_label), unbounded(_focal_by_gamma))
 def _focal(z: Array, y: Array, gamma: Array) -> Array:
     return times(_power(z, y, gamma), _nll(z, y))
 
@@ -239,7 +239,7 @@ def _clipped_focal(z: Array, gamma: Array, clip: Array) -> Array:
 # One function, so that XLA goes through memory once for the loss and once for its slope.
 @with_partials(
     lambda z, y, g, h, clip: times(y, _focal_slope(z, jnp.ones_like(z), g)) + times(1 - y, _clipped_slope(z, h, clip)),
-    lambda z, y, g, h, clip: _focal(z, jnp.ones_like(z), g) - _clipped_focal(z, h, clip),
+    unbounded(lambda z, y, g, h, clip: _focal(z, jnp.ones_like(z), g) - _clipped_focal(z, h, clip)),
     lambda z, y, g, h, clip: times(y, _focal_by_gamma(z, jnp.ones_like(z), g)),
     lambda z, y, g, h, clip: times(1 - y, _clipped_by_gamma(z, h, clip)),
     lambda z, y, g, h, clip: times(1 - y, _clipped_by_clip(z, h, clip)),

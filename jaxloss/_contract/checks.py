@@ -16,7 +16,7 @@ from jax import lax
 from jax.core import Tracer
 from jax.experimental import checkify
 
-from .types import Array
+from .types import Array, ArrayLike
 
 
 P = ParamSpec("P")
@@ -136,9 +136,14 @@ def iota(x: Array, axis: int, dtype: Any = jnp.int32) -> Array:
 
 
 def within(value: Any, interval: str, rounding: float = 0.0) -> Any:
-    """Whether values lie in an interval such as ``"[0, inf)"``, or by rounding beside its ends; NaN lies in none."""
+    """Whether values lie in an interval such as ``"[0, inf)"``, or by rounding beside its ends; NaN lies in none.
+
+    Above 0 lie normal numbers: for others processors take 0, some of the time.
+    """
     low, high = map(float, interval[1:-1].split(","))
     above = value >= low - rounding if interval[0] == "[" else value > low
+    if interval[0] == "(" and low == 0 and jnp.issubdtype(getattr(value, "dtype", int), jnp.floating):
+        above = value >= jnp.finfo(value.dtype).tiny
     below = value <= high + rounding if interval[-1] == "]" else value < high
     return above & below
 
@@ -196,6 +201,11 @@ def nan_where(bad: Array, x: Array) -> Array:
     """`x`, or NaN, which is made of `x`: in JAX 0.10 XLA's exp for CPUs of one that the program holds is anything."""
     constant = jnp.clip(lax.stop_gradient(x), -1, 1)
     return x + (constant - constant) * jnp.where(bad, jnp.inf, 1.0)
+
+
+def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
+    """0 for what is infinite but counts 0 times."""
+    return jnp.where(jnp.isinf(value) & (factor == 0), 0, value)
 
 
 def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:

@@ -9,7 +9,7 @@ from .._contract.checks import nan_unless, report
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNumber, EachPositive, Reduction
-from .._numerics.derivatives import derivative, times, with_partials
+from .._numerics.derivatives import derivative, times, unbounded, with_partials
 from .._numerics.special import exprel, exprel_slope, itakura_saito, stirling_error
 from .location_scale import HALF_LOG_2_PI
 
@@ -58,7 +58,7 @@ def gamma_nll_loss(
     labels = inputs.valid("labels", labels, "(0, inf)")
     concentration = inputs.parameter("concentration", concentration, "(0, inf)", mask, predictions)
     normalizer = stirling_error(1 / concentration) - 0.5 * jnp.log(concentration) + HALF_LOG_2_PI
-    losses = concentration * itakura_saito(labels, predictions) + normalizer
+    losses = times(concentration, itakura_saito(labels, predictions)) + normalizer
     if full:
         losses = losses + jnp.log(labels)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -175,14 +175,17 @@ def _tweedie_mixed(p: Array, y: Array, power: Array) -> Array:
 
 
 def _tweedie_slope(p: Array, y: Array, power: Array) -> Array:
-    base = _mean_or_one(p, power)
-    return 2 * times((p - y) * (1 / base), base ** (1 - power))
+    base, direct = _mean_or_one(p, power), power < 1
+    return 2 * times((p - y) / jnp.where(direct, 1, base), base ** jnp.where(direct, -power, 1 - power))
 
 
 def _tweedie_label_slope(p: Array, y: Array, power: Array) -> Array:
-    return jnp.where(
-        power == 0, 2 * (y - p), 2 * times(_box_cox(1 - power, _log_ratio(p, y)), _mean_or_one(p, power) ** (1 - power))
-    )
+    a, log, base = 1 - power, _log_ratio(p, y), _mean_or_one(p, power)
+    far = (jnp.abs(a * log) > 30) | (y <= 0)  # where one of the powers is all
+    own = jnp.where(y > 0, jnp.where(y > 0, y, 1) ** a, jnp.where(a < 0, jnp.inf, 0))
+    near = times(_box_cox(a, jnp.where(far, 0, log)), base**a)
+    slope = jnp.where(far, jnp.where(a * log > 0, own, -(base**a)) / jnp.where(a == 0, 1, a), near)
+    return jnp.where(power == 0, 2 * (y - p), 2 * slope)
 
 
 _tweedie_by_label = with_partials(
@@ -192,7 +195,7 @@ _tweedie_by_label = with_partials(
 )(_tweedie_label_slope)
 
 
-@with_partials(_tweedie_slope, _tweedie_by_label, _tweedie_by_power)
+@with_partials(unbounded(_tweedie_slope), unbounded(_tweedie_by_label), unbounded(_tweedie_by_power))
 def _tweedie(p: Array, y: Array, power: Array) -> Array:
     """Twice p^(2 - power) times the integral of (r - s) s^-power from 1 to r = y / p."""
     some = jnp.where(y > 0, y, 1)

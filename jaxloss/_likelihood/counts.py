@@ -245,7 +245,7 @@ def _binomial_by_dispersion(p: Array, y: Array, a: Array, *_: Array) -> Array:
     return derivative(rising_error, 1)(y, a) + _deviance_slope(p, y, a)
 
 
-@with_partials(unbounded(_binomial_by_mean), unbounded(_binomial_by_label), _binomial_by_dispersion)
+@with_partials(unbounded(_binomial_by_mean), unbounded(_binomial_by_label), unbounded(_binomial_by_dispersion))
 def _negative_binomial(p: Array, y: Array, a: Array) -> Array:
     rising = y * (jnp.log1p(a * y) - log1p_deficit(a * y)) - rising_error(y, a)  # the gammas', less by y log(a)
     return p * log1prel(a * p) + y * jnp.log1p(a * p) - xlogy(y, p) - rising
@@ -261,7 +261,7 @@ def _binomial_deviance(p: Array, y: Array, a: Array) -> Array:
 @with_partials(
     unbounded(_binomial_by_mean),
     unbounded(_binomial_by_label),
-    _binomial_by_dispersion,
+    unbounded(_binomial_by_dispersion),
     lambda p, y, a, _: jnp.ones_like(p + a),
 )
 def _full_negative_binomial(p: Array, y: Array, a: Array, factorial: Array) -> Array:

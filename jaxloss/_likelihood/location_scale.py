@@ -21,7 +21,7 @@ from .._contract.types import (
     Proportion,
     Reduction,
 )
-from .._numerics.derivatives import absolute, at_least, quotient, unbounded, with_partials
+from .._numerics.derivatives import absolute, at_least, quotient, times, unbounded, with_partials
 from .._numerics.softmax import row_max, shifted
 from .._numerics.special import cauchy, log1p_deficit, stirling_error
 
@@ -182,7 +182,7 @@ def student_t_nll_loss(
     scale = inputs.parameter("scale", scale, "(0, inf)", mask, predictions)
     df = inputs.parameter("df", df, "(0, inf)", mask, predictions)
     rare = 1 / df
-    tail = (1 + rare) * cauchy(quotient(predictions - labels, scale), df)
+    tail = times(1 + rare, cauchy(quotient(predictions - labels, scale), df))
     losses = jnp.log(scale) + tail + 0.5 * log1p_deficit(rare) + stirling_error(2 / df) - stirling_error(2 / (df + 1))
     if full:
         losses = losses + HALF_LOG_2_PI

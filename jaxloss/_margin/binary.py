@@ -10,7 +10,7 @@ from .._contract import inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
-from .._numerics.derivatives import above_zero, positive, times, with_partials
+from .._numerics.derivatives import above_zero, positive, times, unbounded, with_partials
 from .._numerics.elementary import sigmoid, softplus
 
 
@@ -178,7 +178,7 @@ def perceptron_loss(
 def _of_margin(value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     """A function of the margin ``y s``, from its value and its derivative there."""
     by_score, by_sign = lambda s, y: y * slope(y * s), lambda s, y: times(slope(y * s), s)
-    return with_partials(by_score, by_sign)(lambda s, y: value(y * s))
+    return with_partials(unbounded(by_score), unbounded(by_sign))(lambda s, y: value(y * s))
 
 
 _hinge = _of_margin(lambda m: positive(1 - m), lambda m: -above_zero(1 - m))

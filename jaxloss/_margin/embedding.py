@@ -17,7 +17,7 @@ from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Finite, NonNegative, Reduction
 from .._numerics import norm
-from .._numerics.derivatives import difference, positive
+from .._numerics.derivatives import difference, positive, times
 
 
 @jit
@@ -158,7 +158,7 @@ def margin_ranking_loss(
     """
     a, b = inputs.elementwise(mask, scores_a=scores_a, scores_b=scores_b)
     signs, poison = inputs.signs(mask, labels, a.shape, a.dtype, "scores_a")
-    losses = positive(margin - (signs + poison) * difference(a, b))
+    losses = positive(margin - times(signs + poison, difference(a, b)))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

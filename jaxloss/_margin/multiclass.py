@@ -13,7 +13,7 @@ from .._contract.checks import message, nan_with_any
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Reduction
-from .._numerics.derivatives import positive, score_gap
+from .._numerics.derivatives import positive, score_gap, square
 
 
 @jit_over_classes
@@ -111,7 +111,7 @@ def multi_margin_loss(
         mask, labels, scores=scores, axis=axis, only_integers=True
     )
     terms = positive(margin + _lead(scores, labels, poison + nan_with_any(scores, axis), axis))
-    losses = jnp.mean(terms if p == 1 else jnp.square(terms), axis)
+    losses = jnp.mean(terms if p == 1 else square(terms), axis)
     weights = classes.weigh(weights, class_weights, labels, mask, axis, scores)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 

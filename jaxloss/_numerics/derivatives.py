@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from .._contract.checks import finite_at_zero
 from .._contract.types import Array, ArrayLike
 
 
@@ -129,13 +130,13 @@ def squarable(x: Array) -> Array:
     return jnp.clip(x, -largest, largest)
 
 
+@functools.partial(differentiable, partials=(unbounded(finite_at_zero), lambda factor, value: factor))
 def times(factor: ArrayLike, value: Array) -> Array:
     """The product, in which 0 times infinity is 0, for the value and for the derivatives."""
     return jnp.multiply(factor, finite_at_zero(factor, value))
 
 
-def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
-    return jnp.where(jnp.isinf(value) & (factor == 0), 0, value)
+square = differentiable(jnp.square, (unbounded(lambda x: 2 * x),))
 
 
 def score_gap(a: Array, b: Array) -> Array:

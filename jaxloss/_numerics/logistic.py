@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from .._contract.types import Array
-from .derivatives import times, with_partials
+from .derivatives import times, unbounded, with_partials
 from .elementary import exp_minus_abs, log1p_unit, softplus
 
 
@@ -35,7 +35,9 @@ def binary_slope(z: Array, y: Array, w: Array) -> Array:
     return _slope(z, 1 - y, w * y)
 
 
-@with_partials(binary_slope, lambda z, y, w: _by_label(z, w), lambda z, y, w: times(y, softplus(-z)))
+@with_partials(
+    binary_slope, unbounded(lambda z, y, w: _by_label(z, w)), unbounded(lambda z, y, w: times(y, softplus(-z)))
+)
 def binary_nll(z: Array, y: Array, w: Array) -> Array:
     return _nll(z, 1 - y, w * y)
 
@@ -52,9 +54,9 @@ def _shares(y: Array, w: Array, smoothing: Array) -> tuple[Array, Array]:
 
 @with_partials(
     lambda z, y, w, smoothing: _slope(z, *_shares(y, w, smoothing)),
-    lambda z, y, w, smoothing: times(1 - smoothing, _by_label(z, w)),
-    lambda z, y, w, smoothing: times(smoothed(y, smoothing), softplus(-z)),
-    lambda z, y, w, smoothing: times(0.5 - y, _by_label(z, w)),
+    unbounded(lambda z, y, w, smoothing: times(1 - smoothing, _by_label(z, w))),
+    unbounded(lambda z, y, w, smoothing: times(smoothed(y, smoothing), softplus(-z))),
+    unbounded(lambda z, y, w, smoothing: times(0.5 - y, _by_label(z, w))),
 )
 def smoothed_binary_nll(z: Array, y: Array, w: Array, smoothing: Array) -> Array:
     return _nll(z, *_shares(y, w, smoothing))

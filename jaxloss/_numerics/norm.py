@@ -31,7 +31,9 @@ def euclidean(x: Array, axes: tuple[int, ...]) -> Array:
 @euclidean.defjvp
 def _(axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
-    return euclidean(x, axes), jnp.sum(0.5 * (x * (2 * _reciprocal(x, axes))) * d_x, axes, keepdims=True)
+    direction = _finite(x)
+    slope = 0.5 * (direction * (2 * _reciprocal(direction, axes)))
+    return euclidean(x, axes), jnp.sum(slope * d_x, axes, keepdims=True)
 
 
 def p_norm(x: Array, p: float, axes: tuple[int, ...]) -> Array:
@@ -55,8 +57,9 @@ def _root_of_powers(x: Array, p: float, axes: tuple[int, ...]) -> Array:
 @_root_of_powers.defjvp
 def _(p: float, axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
-    _, scale = _scale(x, axes)
-    size = _divided(scale, absolute(x))
+    direction = _finite(x)
+    _, scale = _scale(direction, axes)
+    size = _divided(scale, absolute(direction))
     total = jnp.sum(size**p, axes, keepdims=True)
     root = jnp.where(total == 0, 1, total) ** (1 / p)
     slope = jnp.sign(x) * jnp.where(x == 0, 1, size / root) ** (p - 1)
@@ -87,6 +90,12 @@ def _cosine_rule(axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tupl
 
 
 one_minus_cosine.defjvp(_cosine_rule, symbolic_zeros=True)
+
+
+def _finite(x: Array) -> Array:
+    """Of a vector with infinite entries the direction that these alone give it; no clamp: see `checks.nearest`."""
+    largest = float(jnp.finfo(x.dtype).max)
+    return -jnp.maximum(-jnp.maximum(x, -largest), -largest)
 
 
 def _reciprocal(x: Array, axes: tuple[int, ...]) -> Array:

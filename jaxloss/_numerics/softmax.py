@@ -20,7 +20,7 @@ from .._contract import classes, devices, inputs
 from .._contract.checks import nan_where, real
 from .._contract.shapes import as_number, inverse_power
 from .._contract.types import Array, AxisName
-from .derivatives import finite_at_zero, precomputed, times
+from .derivatives import precomputed, square, times
 
 
 def row_max(z: Array, axis: int, poison: Array | None = None) -> Array:
@@ -112,8 +112,7 @@ def smoothed_nll(
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - mean)
     if z_loss is not None:
         normalizer = top + log_normalizer
-        absent = (z_loss == 0) & jnp.isinf(jnp.square(normalizer))  # cleared before the square, whose slope is infinite
-        losses = losses + z_loss * jnp.square(jnp.where(absent, 0, normalizer))
+        losses = losses + times(z_loss, square(normalizer))
     return losses
 
 
@@ -132,7 +131,7 @@ def hard_nll(
     reads: classes.Reads, top: Array, labels: Array, axis: int, axis_name: AxisName | None = None
 ) -> tuple[Array, Array]:
     """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
-    log_normalizer = _log_normalizer(reads, top, axis, axis_name)
+    log_normalizer = _log1p(_beside_top(reads, top, axis, axis_name))
     x = _label_logit(reads, top, labels, axis, axis_name)
     return _minus_log(log_normalizer, x), log_normalizer
 
@@ -148,7 +147,7 @@ def _(axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents:
         (others,) = devices.psum([jnp.sum(exp, axis, keepdims=True)], axis_name)
     else:
         others = _beside_top(reads, top, axis, axis_name) - jnp.expm1(x)
-    log_normalizer = jnp.log1p(others + jnp.expm1(x))
+    log_normalizer = _log1p(others + jnp.expm1(x))
     values = _minus_log(log_normalizer, x), log_normalizer
     others, x = (devices.pbroadcast(part, axis_name) for part in (others, x))
     scale = _reciprocal(others + jnp.exp(x))
@@ -195,7 +194,7 @@ def soft_nll(z: Array, top: Array, labels: Array, axis: int, axis_name: AxisName
     """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
     expected = jnp.sum(times(labels, -shifted(z, top)), axis, keepdims=True)
     mass, expected = devices.psum([jnp.sum(labels, axis, keepdims=True), expected], axis_name)
-    log_normalizer = _log_normalizer(classes.reads(z), top, axis, axis_name)
+    log_normalizer = _log1p(_beside_top(classes.reads(z), top, axis, axis_name))
     return mass * log_normalizer + expected, log_normalizer
 
 
@@ -211,7 +210,7 @@ def _soft_rule(
     parts += [jnp.where(is_top, labels, 0), times(labels, -x)]
     parts = devices.psum([jnp.sum(part, axis, keepdims=True) for part in parts], axis_name)
     rest, tops, labels_rest, labels_tops, expected = parts
-    log_normalizer = jnp.log1p(jnp.where(tops == 0, 0, rest + (tops - 1)))  # no tops: all classes are ruled out
+    log_normalizer = _log1p(rest + (tops - 1))
     mass = labels_rest + labels_tops
     values = mass * log_normalizer + expected, log_normalizer
     changes = [jnp.zeros_like(x), jnp.zeros_like(x)]
@@ -224,7 +223,7 @@ def _soft_rule(
         changes = [slope * d_z, exp * scale * d_z]
     if not isinstance(d_labels, SymbolicZero):
         far = devices.pbroadcast(log_normalizer, axis_name) - x
-        changes[0] += finite_at_zero(labels, far) * d_labels
+        changes[0] += jax.jvp(lambda y: times(y, far), (labels,), (d_labels,))[1]
     changes = devices.psum([jnp.sum(change, axis, keepdims=True) for change in changes], axis_name)
     return precomputed(functools.partial(soft_nll, axis=axis, axis_name=axis_name), values, *primals), tuple(changes)
 
@@ -251,9 +250,8 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
     return every_nll(*primals, axis), _directional(softmax, change, axis) - change
 
 
-def _log_normalizer(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName | None) -> Array:
-    """log sum exp(z - top); 0 where all classes are ruled out."""
-    beside = _beside_top(reads, top, axis, axis_name)
+def _log1p(beside: Array) -> Array:
+    """log sum exp(z - top), from that sum less 1; 0 where all classes are ruled out."""
     return jnp.log1p(jnp.where(beside == -1, 0, beside))
 
 

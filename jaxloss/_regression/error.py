@@ -9,7 +9,7 @@ from .._contract import inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, EachPositive, Reduction
-from .._numerics.derivatives import absolute, quotient, unbounded, with_partials
+from .._numerics.derivatives import absolute, quotient, square, unbounded, with_partials
 from .._numerics.elementary import log_cosh, smooth_l1
 
 
@@ -89,7 +89,7 @@ def mse_loss(
       Array(2., dtype=float32)
     """
     predictions, labels = inputs.elementwise(mask, predictions=predictions, labels=labels)
-    losses = jnp.square(predictions - labels)
+    losses = square(predictions - labels)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

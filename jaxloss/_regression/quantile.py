@@ -8,7 +8,7 @@ from .._contract import inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, EachProportion, Reduction
-from .._numerics.derivatives import times, unbounded, with_partials
+from .._numerics.derivatives import square, times, unbounded, with_partials
 from .._numerics.elementary import smooth_l1
 
 
@@ -111,7 +111,7 @@ def expectile_loss(
     predictions, labels = inputs.elementwise(mask, predictions=predictions, labels=labels)
     expectile = inputs.parameter("expectile", expectile, "[0, 1]", mask, predictions)
     error = predictions - labels
-    losses = times(_asymmetric(error, expectile), jnp.square(error))
+    losses = times(_asymmetric(error, expectile), square(error))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

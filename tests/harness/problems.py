@@ -79,7 +79,11 @@ def open_arrays(case: Case, p: Problem) -> tuple[Callable[..., Any], tuple[Any, 
     """The loss as a function of its first argument, the others, and the options that are arrays, and all of these."""
     options = {name: x for name, x in case.options.items() if isinstance(x, np.ndarray)}
     others = {name: x for name, x in case.options.items() if name not in options}
-    return lambda x, rest, options: case.loss(x, **rest, **options, **others), (p.x, p.rest, options)
+    return lambda x, rest, options, **keywords: case.loss(x, **rest, **options, **others, **keywords), (
+        p.x,
+        p.rest,
+        options,
+    )
 
 
 def of_any_size(arguments: Any) -> Any:
