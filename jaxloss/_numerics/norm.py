@@ -17,7 +17,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from .._contract.checks import nan_unless, nan_with_any
 from .._contract.types import Array
-from .derivatives import absolute
+from .derivatives import absolute, clip_to_finite
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -31,8 +31,10 @@ def euclidean(x: Array, axes: tuple[int, ...]) -> Array:
 @euclidean.defjvp
 def _(axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
-    direction = _finite(x)
-    slope = 0.5 * (direction * (2 * _reciprocal(direction, axes)))
+    top, _ = _scale(x, axes)
+    infinite, tiny = jnp.isinf(top), jnp.finfo(x.dtype).tiny  # a quarter of the reciprocal of the largest number
+    factors = jnp.where(infinite, tiny, 2 * _reciprocal(x, axes)), jnp.where(infinite, 0.25, 0.5)
+    slope = clip_to_finite(x) * factors[0] * factors[1]  # an infinite entry makes up the length alone
     return euclidean(x, axes), jnp.sum(slope * d_x, axes, keepdims=True)
 
 
@@ -57,12 +59,12 @@ def _root_of_powers(x: Array, p: float, axes: tuple[int, ...]) -> Array:
 @_root_of_powers.defjvp
 def _(p: float, axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     (x,), (d_x,) = primals, tangents
-    direction = _finite(x)
-    _, scale = _scale(direction, axes)
-    size = _divided(scale, absolute(direction))
+    _, scale = _scale(x, axes)
+    size = _divided(scale, absolute(x))
     total = jnp.sum(size**p, axes, keepdims=True)
     root = jnp.where(total == 0, 1, total) ** (1 / p)
-    slope = jnp.sign(x) * jnp.where(x == 0, 1, size / root) ** (p - 1)
+    slope = jnp.sign(x) * jnp.where((x == 0) | jnp.isinf(x), 1, size / root) ** (p - 1)
+    slope += nan_unless(~jnp.isnan(total), x.dtype)
     return _root_of_powers(x, p, axes), jnp.sum(slope * d_x, axes, keepdims=True)
 
 
@@ -90,12 +92,6 @@ def _cosine_rule(axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tupl
 
 
 one_minus_cosine.defjvp(_cosine_rule, symbolic_zeros=True)
-
-
-def _finite(x: Array) -> Array:
-    """Of a vector with infinite entries the direction that these alone give it; no clamp: see `checks.nearest`."""
-    largest = float(jnp.finfo(x.dtype).max)
-    return -jnp.maximum(-jnp.maximum(x, -largest), -largest)
 
 
 def _reciprocal(x: Array, axes: tuple[int, ...]) -> Array:
