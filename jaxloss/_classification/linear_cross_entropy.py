@@ -20,7 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 from .._contract import classes, devices, inputs
-from .._contract.checks import array, finite_at_zero, message, widened
+from .._contract.checks import array, message, widened
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import element_weights, power_of_two, reduce_sums, sum_of_weights, valid_reduction
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
@@ -279,7 +279,7 @@ def _token_losses(products: Array, tokens: _Tokens, layer: _Layer, axis_name: Ax
         logits = _capped(logits, layer.soft_cap)
     reads = classes.reads(logits)
     costs = smoothed_nll(reads, tokens.labels, tokens.poison, 1, layer.label_smoothing, layer.z_loss, axis_name)
-    return jnp.where(tokens.exists, finite_at_zero(tokens.weight, jnp.squeeze(costs, 1)), 0)
+    return jnp.where(tokens.exists, jnp.squeeze(costs, 1), 0)
 
 
 def _if_any(work: Callable[[Any, _Tokens], tuple[Any, Any]]) -> Callable[[Any, _Tokens], tuple[Any, Any]]:

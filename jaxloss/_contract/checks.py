@@ -16,7 +16,7 @@ from jax import lax
 from jax.core import Tracer
 from jax.experimental import checkify
 
-from .types import Array, ArrayLike
+from .types import Array
 
 
 P = ParamSpec("P")
@@ -201,11 +201,6 @@ def nan_where(bad: Array, x: Array) -> Array:
     """`x`, or NaN, which is made of `x`: in JAX 0.10 XLA's exp for CPUs of one that the program holds is anything."""
     constant = jnp.clip(lax.stop_gradient(x), -1, 1)
     return x + (constant - constant) * jnp.where(bad, jnp.inf, 1.0)
-
-
-def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
-    """0 for what is infinite but counts 0 times."""
-    return jnp.where(jnp.isinf(value) & (factor == 0), 0, value)
 
 
 def _first(bad: Array, values: Array) -> tuple[Array, dict[str, Array]]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import devices
-from .checks import array, calling, finite_at_zero, message, nan_unless, report, widened
+from .checks import array, calling, message, nan_unless, report, widened
 from .jit import jit
 from .shapes import as_number, bool_mask, broadcastable, inverse_power
 from .types import Array, ArrayLike, AxisName, Reduction
@@ -125,12 +125,11 @@ def reduce(
     The mean divides by the weight that took part, always: weight ``k`` is the same as ``k`` copies of the element, and
     padding changes nothing. Whoever wants another divisor takes ``"sum"`` and divides.
 
-    **Weights** multiply. One of 0 leaves out also a loss that is infinite (one that is NaN shows), and keeps its
-    gradient with respect to the weight, so weights can be learned from zero (with ``"sum"``: the mean of no weight at
-    all is 0 with zero gradient). **Mask** says what exists: a masked element reaches neither the value nor any
-    derivative, whatever it holds, NaN and inf included. For that a loss of this package also clears its masked inputs;
-    `reduce` alone can clear only the losses that it is given. (What comes before the loss is the model's: NaN in its
-    own padding still spoils the gradient of a matrix product. Pad with 0.)
+    **Weights** multiply; a weight of 0 keeps its gradient with respect to the weight, so weights can be learned from
+    zero (with ``"sum"``: the mean of no weight at all is 0 with zero gradient). **Mask** says what exists: a masked
+    element reaches neither the value nor any derivative, whatever it holds, NaN and inf included. For that a loss of
+    this package also clears its masked inputs; `reduce` alone can clear only the losses that it is given. (What comes
+    before the loss is the model's: NaN in its own padding still spoils the gradient of a matrix product. Pad with 0.)
 
     **Devices.** Under ``jit`` with sharded arrays nothing is needed. Inside ``shard_map``, ``pmap`` or
     ``vmap(axis_name=...)``, ``axis_name`` takes both sums across the axis before dividing, so shards may hold unequal
@@ -173,8 +172,6 @@ def reduce(
     weight, exists = element_weights(losses.shape, losses.dtype, weights, mask)
     if exists is not None:
         losses = jnp.where(exists, losses, 0)
-    if weights is not None:
-        losses = finite_at_zero(weight, losses)
     if reduction == "none":
         return losses * weight
     if reduction != "mean" or weights is None:

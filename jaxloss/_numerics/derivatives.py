@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from .._contract.checks import finite_at_zero
 from .._contract.types import Array, ArrayLike
 
 
@@ -128,6 +127,10 @@ def squarable(x: Array) -> Array:
     """`x`, no larger than what has a finite square: for slopes, so that an infinity doesn't meet a 0."""
     largest = float(jnp.finfo(x.dtype).max) ** 0.5
     return jnp.clip(x, -largest, largest)
+
+
+def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
+    return jnp.where(jnp.isinf(value) & (factor == 0), 0, value)
 
 
 @functools.partial(differentiable, partials=(unbounded(finite_at_zero), lambda factor, value: factor))

@@ -66,8 +66,8 @@ def log1prel(u: Array) -> Array:
     return jnp.where(tiny, 1 - 0.5 * u, jnp.log1p(u) / jnp.where(tiny, 1, u))
 
 
-# Times the reciprocal: XLA joins two divisions in a row, and the product of small numbers is 0. By the larger one first:
-# then nothing leaves the range that the slope doesn't.
+# Times the reciprocal: XLA joins two divisions in a row, and the product of small numbers is 0. By the larger one
+# first: then nothing leaves the range that the slope doesn't.
 @with_partials(lambda a, b: jnp.square(1 / a), lambda a, b: -jnp.square(1 / b))
 def _itakura_saito_by_a(a: Array, b: Array) -> Array:
     return (a - b) / jnp.maximum(a, b) * (1 / jnp.minimum(a, b))

@@ -123,6 +123,10 @@ MESSAGES = {
         lambda: jaxloss.huber_loss(X, Y, delta=1e-300),
         "huber_loss: delta must lie in (0, inf), got 1e-300; rounded to the dtype of the loss it does not",
     ),
+    "an option that processors take for 0": (
+        lambda: jaxloss.huber_loss(X, Y, delta=1e-39),
+        "huber_loss: delta must lie in (0, inf), got 1e-39; rounded to the dtype of the loss it does not",
+    ),
     "an option that rounds to infinity": (
         lambda: jaxloss.general_robust_loss(X, Y, alpha=1e39),
         "general_robust_loss: alpha must lie in [-inf, inf), got 1e+39; rounded to the dtype of the loss it does not",

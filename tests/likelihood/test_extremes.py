@@ -395,6 +395,22 @@ def test_slope_of_tweedie_in_the_label():
     close(slope, 2 * (y**-0.5 - 2**-0.5) / -0.5, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("power", [-2.5, -1, 0, 0.5, 1, 1.5, 1.9, 2, 2.5, 3])
+def test_slopes_of_tweedie_of_every_size(power):
+    """Neither factor of one leaves the range where the slope doesn't."""
+    sizes = [1e-30, 1e-3, 1, 50, 1e30, 3e38]
+    grid = [jnp.array(x, F32).ravel() for x in np.meshgrid(sizes, [0, *sizes] if power < 2 else sizes)]
+    by_prediction, by_label = jax.jit(jax.vmap(jax.grad(functools.partial(tweedie, power=power), (0, 1))))(*grid)
+    p, y = (np.asarray(x, np.longdouble) for x in grid)
+    a = 1 - np.longdouble(power)
+    with np.errstate(divide="ignore", over="ignore"):
+        of_label = np.log(y / p) if power == 1 else (y**a - p**a) / a
+    for found, wanted in ((by_prediction, 2 * (p - y) * p ** (a - 1)), (by_label, 2 * of_label)):
+        wanted = np.where(np.abs(wanted) > float(jnp.finfo(F32).max), np.copysign(np.inf, wanted), wanted)
+        some = (y > 0) | (power != 1) | (found is by_prediction)  # at the label 0 of a power of 1 it is cut off
+        np.testing.assert_allclose(np.asarray(found, np.float64)[some], wanted[some].astype(float), 3e-5, 1e-36)
+
+
 def test_masked_members_leave_no_trace():
     rng = np.random.default_rng(0)
     x, y = (jnp.asarray(rng.normal(size=(3, 4)), F32) for _ in range(2))
