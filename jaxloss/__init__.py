@@ -16,6 +16,7 @@ from ._classification.label_probability import (
     taylor_cross_entropy as taylor_cross_entropy,
 )
 from ._classification.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from ._classification.next_token import next_token_labels as next_token_labels
 from ._classification.ordinal import coral_loss as coral_loss
 from ._combination.combine import combine as combine
 from ._combination.weighing import (

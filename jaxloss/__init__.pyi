@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from ._classification.class_weights import class_balanced_weights as class_balanced_weights
+from ._classification.next_token import next_token_labels as next_token_labels
 from ._combination.combine import combine as combine
 from ._combination.weighing import (
     dynamic_weight_average as dynamic_weight_average,
@@ -430,6 +431,7 @@ def reduce(
     weights: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     *,
+    axis: Axes | None = None,
     reduction: Literal["mean", "sum", "none"] = "mean",
     axis_name: AxisName | None = None,
 ) -> Array: ...
@@ -439,6 +441,7 @@ def reduce(
     weights: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     *,
+    axis: Axes | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
 import sys
 from typing import Any
@@ -16,8 +15,8 @@ from jax import lax
 from . import devices
 from .checks import array, calling, message, nan_unless, report, widened
 from .jit import jit
-from .shapes import as_number, bool_mask, broadcastable, inverse_power
-from .types import Array, ArrayLike, AxisName, Reduction
+from .shapes import as_number, axes_of, bool_mask, broadcastable, inverse_power
+from .types import Array, ArrayLike, Axes, AxisName, Reduction
 
 
 _NOT_GIVEN: Any = ...  # not None, which trees that are made of a total may hold, as `out_axes`
@@ -61,6 +60,8 @@ class Total:
       Array(3., dtype=float32)
     """
 
+    __array_ufunc__ = None  # NumPy's numbers leave products to it
+
     total: Array
     weight: Array
     total_rest: Array = dataclasses.field(default=_NOT_GIVEN, repr=False)
@@ -82,6 +83,41 @@ class Total:
     def __radd__(self, other: int) -> Total:
         """Lets the builtin ``sum`` start at its 0."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __mul__(self, factor: ArrayLike) -> Total:
+        """Each loss times a number: the sum is scaled, not the weight, and so the mean is, too."""
+        if isinstance(factor, Total):
+            return NotImplemented
+        return dataclasses.replace(self, total=self.total * factor, total_rest=self.total_rest * factor)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: ArrayLike) -> Total:
+        """Each loss over a number; another count to divide by goes to `with_weight`."""
+        if isinstance(divisor, Total):
+            return NotImplemented
+        return dataclasses.replace(self, total=self.total / divisor, total_rest=self.total_rest / divisor)
+
+    def __sub__(self, other: Any) -> Total:
+        hint = "to take a number off each loss: Total(t.total - number * t.weight, t.weight)"
+        raise TypeError(f"nothing can be subtracted from a Total; {hint}")
+
+    def __getattr__(self, name: str) -> Any:
+        hint = "; give a metric total=t.total and count=t.weight" if name in ("sum", "size") else ""
+        raise AttributeError(f"a Total has no attribute {name!r}{hint}")
+
+    def with_weight(self, weight: ArrayLike) -> Total:
+        """The same sum, of which the mean divides by another weight: a count of rows, of all positions, a constant.
+
+        A device passes its own share, before `psum`.
+
+        Example:
+          >>> losses = jaxloss.mse_loss(jnp.ones((2, 3)), jnp.zeros((2, 3)), reduction="total")
+          >>> losses.with_weight(2).mean()  # the sum over features, the mean over rows
+          Array(3., dtype=float32)
+        """
+        weight = jnp.asarray(weight, widened(self.total))
+        return dataclasses.replace(self, weight=weight, weight_rest=jnp.zeros_like(weight))
 
     def psum(self, axis_name: AxisName) -> Total:
         """The total over all devices of the mapped axis or axes, inside ``shard_map``, ``pmap`` or ``vmap``."""
@@ -106,6 +142,7 @@ def reduce(
     weights: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     *,
+    axis: Axes | None = None,
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
 ) -> Array:
@@ -153,40 +190,50 @@ def reduce(
         that a masked accuracy is ``reduce(predicted == labels, mask=mask)``.
       weights: how much each element counts. A scalar, or the rank of ``losses`` with each dimension equal or 1.
       mask: which elements exist: bool, or 0 and 1. Same shapes as ``weights``.
+      axis: the axis, or tuple of axes, to reduce; None is all of them. Each remaining entry is reduced by itself: the
+        log-probability of a sequence is ``reduce(log_probs, mask=mask, axis=-1, reduction="sum")``.
       reduction: ``"mean"``, ``"sum"``, ``"none"`` or ``"total"``.
       axis_name: mapped axis, or tuple of axes, to reduce over as well.
 
     Returns:
-      A scalar; the shape of ``losses`` for ``"none"``; a `Total` for ``"total"``.
+      A scalar, or the shape of ``losses`` without ``axis``; the shape of ``losses`` for ``"none"``; a `Total` (of
+      arrays, with ``axis``) for ``"total"``.
 
     Raises:
-      ValueError: if a shape doesn't fit, ``reduction`` is unknown, or ``axis_name`` is given with ``"none"``.
+      ValueError: if a shape doesn't fit, ``reduction`` is unknown, or ``axis`` or ``axis_name`` is given with
+        ``"none"``.
 
     Example:
       >>> jaxloss.reduce(jnp.array([1.0, 2.0, jnp.nan]), mask=jnp.array([True, True, False]))
       Array(1.5, dtype=float32)
+      >>> jaxloss.reduce(jnp.array([[1.0, 2.0], [3.0, 6.0]]), mask=jnp.array([[True, False], [True, True]]), axis=-1)
+      Array([1. , 4.5], dtype=float32)
     """
-    valid_reduction(reduction, axis_name)
+    valid_reduction(reduction, axis_name, axis)
     losses = array("losses", losses)
     losses = losses.astype(widened(losses))
+    axes = tuple(range(losses.ndim)) if axis is None else axes_of(axis, "losses", losses)
     weight, exists = element_weights(losses.shape, losses.dtype, weights, mask)
     if exists is not None:
         losses = jnp.where(exists, losses, 0)
     if reduction == "none":
         return losses * weight
     if reduction != "mean" or weights is None:
-        return reduce_sums(jnp.sum(losses * weight), sum_of_weights(weight, losses.shape), reduction, axis_name)
-    total, weight, unit = _sums_in_units(losses, weight)
+        weight_sum = sum_of_weights(weight, losses.shape, axes)
+        return reduce_sums(jnp.sum(losses * weight, axes), weight_sum, reduction, axis_name)
+    total, weight, unit = _sums_in_units(losses, weight, axes)
     return reduce_sums(total, weight, reduction, axis_name, unit)
 
 
-def valid_reduction(reduction: Reduction, axis_name: AxisName | None) -> None:
+def valid_reduction(reduction: Reduction, axis_name: AxisName | None, axis: Axes | None = None) -> None:
     if reduction not in ("mean", "sum", "none", "total"):
         raise ValueError(message(f"reduction must be 'mean', 'sum', 'none' or 'total', got {reduction!r}"))
     if reduction == "none" and axis_name is not None:
         raise ValueError(
             message("axis_name reduces over devices, but reduction='none' reduces nothing; leave axis_name out")
         )
+    if reduction == "none" and axis is not None:
+        raise ValueError(message("axis says what to reduce, but reduction='none' reduces nothing; leave axis out"))
 
 
 def element_weights(
@@ -200,11 +247,12 @@ def element_weights(
     return jnp.where(exists, weight, 0) + _nan_unless_bool(mask, dtype), exists
 
 
-def _sums_in_units(losses: Array, weight: Array) -> tuple[Array, Array, Array]:
+def _sums_in_units(losses: Array, weight: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """Both sums in units of a power of two of the average weight, in which they leave the range of the dtype no more
     than the mean does."""
-    small = inverse_power(math.prod(weight.shape))
-    whole, part = jnp.sum(weight), jnp.sum(weight * small)
+    own = axes if weight.ndim else ()
+    small = inverse_power(math.prod(weight.shape[axis] for axis in own))
+    whole, part = (jnp.sum(x, own, keepdims=True) for x in (weight, weight * small))
     large = jnp.isinf(whole)  # which `part` is only if a weight is
     size = jnp.abs(lax.stop_gradient(jnp.where(large, part, whole)))
     root = power_of_two(jnp.sqrt(size) * jnp.where(large, 1, small**0.5))
@@ -213,18 +261,27 @@ def _sums_in_units(losses: Array, weight: Array) -> tuple[Array, Array, Array]:
     # out for each element.
     info = jnp.finfo(losses.dtype)
     weighted = lax.reduce_precision(losses * each * weight * each, info.nexp, info.nmant)
-    weight_sum = jnp.where(large, part * each * each / small, whole * each * each) * copies(weight, losses.shape)
-    return jnp.sum(weighted), weight_sum, jnp.square(root)
+    weight_sum = jnp.where(large, part * each * each / small, whole * each * each)
+    weight_sum, unit = (_each_entry(x, losses.shape, axes) for x in (weight_sum, jnp.square(root)))
+    return jnp.sum(weighted, axes), weight_sum * copies(weight, losses.shape, axes), unit
 
 
-def sum_of_weights(weight: Array, shape: tuple[int, ...]) -> Array:
-    return jnp.sum(weight) * copies(weight, shape)
+def sum_of_weights(weight: Array, shape: tuple[int, ...], axes: tuple[int, ...] | None = None) -> Array:
+    axes = tuple(range(len(shape))) if axes is None else axes
+    total = jnp.sum(weight, axes if weight.ndim else (), keepdims=True)
+    return _each_entry(total, shape, axes) * copies(weight, shape, axes)
 
 
-def copies(weight: Array, shape: tuple[int, ...]) -> Array:
-    """How many elements share a weight."""
-    count = math.prod(size for size, own in zip(shape, weight.shape or itertools.repeat(1)) if own == 1)
-    return as_number(count, weight.dtype)
+def _each_entry(x: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """A sum over `axes`, which it has at size 1 or is a scalar, for each entry that remains."""
+    remaining = tuple(size for axis, size in enumerate(shape) if axis not in axes)
+    return jnp.broadcast_to(jnp.squeeze(x, axes) if x.ndim else x, remaining)
+
+
+def copies(weight: Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """How many elements along `axes` share a weight."""
+    own = weight.shape or (1,) * len(shape)
+    return as_number(math.prod(shape[axis] for axis in axes if own[axis] == 1), weight.dtype)
 
 
 def reduce_sums(

@@ -135,6 +135,11 @@ def test_messages():
             "reduction": "none",
             "axis_name": "i",
         },
+        "reduce: axis says what to reduce, but reduction='none' reduces nothing; leave axis out": {
+            "reduction": "none",
+            "axis": 0,
+        },
+        "reduce: axis must be an axis of losses, of shape (2, 3), got 2": {"axis": 2},
         "reduce: weights must be a scalar or match the per-element losses, of shape (2, 3), axis by axis (each "
         "dimension equal or 1), got shape (2,); reshape it to (2, 1)": {"weights": jnp.ones(2)},
         "reduce: mask must be a scalar or match the per-element losses, of shape (2, 3), axis by axis (each "
@@ -147,6 +152,50 @@ def test_messages():
         jaxloss.checked(jaxloss.reduce)(losses, mask=jnp.array([[1.0], [2.0]]))
     with pytest.raises(TypeError, match="reduce: losses must hold real numbers, got complex64"):
         jaxloss.reduce(jnp.ones(3, jnp.complex64))
+
+
+AXES = [(0, (0,)), (-1, (2,)), ((1, -1), (1, 2)), ((2, 0, 1), None)]
+TAILS = [None, (), (4, 1, 1), (1, 3, 2), (4, 3, 2)]
+
+
+@pytest.mark.parametrize(("axis", "places"), AXES)
+@pytest.mark.parametrize("weighted", TAILS)
+@pytest.mark.parametrize("masked", TAILS)
+def test_each_remaining_entry_by_itself(axis, places, weighted, masked):
+    """As all of it alone: the mean of an entry without weight is 0, and no slope reaches another one."""
+    rng = np.random.default_rng(0)
+    losses = rng.normal(size=(4, 3, 2)).astype(np.float32)
+    weights = None if weighted is None else rng.uniform(0.5, 2, weighted).astype(np.float32)
+    mask = None if masked is None else rng.random(masked) < 0.6
+    w = np.broadcast_to(1.0 if weights is None else weights.astype(np.float64), losses.shape)
+    w = w * np.broadcast_to(True if mask is None else mask, losses.shape)
+    dirty = np.where(w == 0, np.nan, losses)
+    total, weight = (losses * w).sum(places), w.sum(places)
+    mean = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+
+    @jax.jit
+    def all_of_it(x):
+        call = functools.partial(jaxloss.reduce, x, weights, mask, axis=axis)
+        slopes = jax.grad(lambda x: jnp.sum(jaxloss.reduce(x, weights, mask, axis=axis) ** 2))(x)
+        return call(), call(reduction="sum"), call(reduction="total"), slopes
+
+    found, found_sum, found_total, slopes = all_of_it(dirty)
+    np.testing.assert_allclose(found, mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found_sum, total, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found_total.weight, weight, rtol=1e-6)
+    np.testing.assert_allclose(found_total.mean(), mean, rtol=1e-5, atol=1e-6)
+    each = np.expand_dims(np.divide(mean, weight, out=np.zeros_like(mean), where=weight > 0), places or (0, 1, 2))
+    np.testing.assert_allclose(slopes, 2 * each * w, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [2e-38, 1.0, 3e38])
+def test_the_scale_of_the_weights_of_each_entry(scale):
+    """Across devices, too, each of which has another one."""
+    losses, weights = jnp.array([[1.0, 3.0], [2.0, 6.0]]), jnp.array([[scale, scale], [1.0, 3.0]])
+    np.testing.assert_allclose(jaxloss.reduce(losses, weights, axis=-1), [2, 5], rtol=1e-6)
+    across = jax.vmap(lambda x, w: jaxloss.reduce(x, w, axis=0, axis_name="i"), axis_name="i")
+    found = across(jnp.stack([losses, losses]), jnp.stack([weights.T, weights.T * 2.0**-100]))
+    np.testing.assert_allclose(found, jnp.stack([jaxloss.reduce(losses, weights.T, axis=0)] * 2), rtol=1e-6)
 
 
 # --- Total --------------------------------------------------------------------------------------------------------
@@ -175,6 +224,45 @@ def test_a_total_adds_to_nothing_but_totals(other):
         _ = part(1) + other
     with pytest.raises(TypeError):
         _ = other + part(1)
+
+
+def test_a_total_times_a_number_scales_each_loss():
+    """And not the weight, as `jax.tree.map` would, which leaves the mean as it was."""
+    total = part(1, 2, 6)
+    for number in (2, 2.0, np.float32(2), np.array(2.0), jnp.float32(2)):
+        for scaled in (total * number, number * total, total / (1 / number)):
+            assert (scaled.total, scaled.weight, scaled.mean()) == (18, 3, 6)
+    running = jax.lax.scan(lambda t, _: (t + part(1), None), part(2e9, weight=1), None, length=100)[0]
+    assert (running * 2).mean() == 2 * running.mean()
+
+
+def test_a_divisor_of_ones_own():
+    """A sum over features and a mean over rows, of rows that are spread over devices unevenly."""
+    losses, mask = np.arange(12.0).reshape(4, 3), np.array([[1], [1], [1], [0]], bool)
+
+    def per_row(losses, mask):
+        return totals(losses, None, mask).with_weight(jnp.sum(mask)).psum("i").mean()
+
+    found = jax.vmap(per_row, axis_name="i")(losses.reshape(2, 2, 3), mask.reshape(2, 2, 1))
+    np.testing.assert_allclose(found, [36 / 3] * 2)
+    assert part(1, 2).with_weight(4).mean() == 0.75
+    assert (part(1, 2) + part(5)).with_weight(4).mean() == 2
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda t: t - 1, "nothing can be subtracted from a Total; to take a number off each loss: Total(t.total - n"),
+        (lambda t: t - t, "nothing can be subtracted from a Total"),
+        (lambda t: t * t, "unsupported operand"),
+        (lambda t: t / t, "unsupported operand"),
+        (lambda t: t.sum(), "a Total has no attribute 'sum'; give a metric total=t.total and count=t.weight"),
+        (lambda t: t.maen(), "a Total has no attribute 'maen'"),
+    ],
+)
+def test_what_a_total_does_not_do(use, message):
+    with pytest.raises((TypeError, AttributeError), match=f"^{re.escape(message)}"):
+        use(part(1, 2))
 
 
 def test_the_mean_of_nothing_is_zero_with_zero_gradient():
