@@ -52,7 +52,7 @@ def _expected(
     curve: Callable[..., Array], axis: int, z: Array, top: Array, labels: Array, *options: Array
 ) -> tuple[Array, Array]:
     """For each row the expected `curve` under its label's distribution, and log sum exp(z - top)."""
-    _, log_normalizer = soft_nll(z, top, labels, axis)
+    _, log_normalizer = soft_nll(classes.reads(z), top, labels, axis)
     terms = times(labels, curve(every_nll(z, top, log_normalizer, axis), *options))
     return jnp.sum(terms, axis, keepdims=True), log_normalizer
 
@@ -63,13 +63,13 @@ def _expected_rule(
     """In the logits it is `soft_nll` with the slopes of the curve for labels, and as accurate."""
     z, top, labels, *options = primals
     d_z, _, d_labels, *d_options = tangents
-    _, log_normalizer = soft_nll(z, top, labels, axis)
+    _, log_normalizer = soft_nll(classes.reads(z), top, labels, axis)
     nll = every_nll(z, top, log_normalizer, axis)
     costs, slopes = jax.jvp(lambda nll: curve(nll, *options), (nll,), (jnp.ones_like(nll),))
     changes = [jnp.zeros_like(top), jnp.zeros_like(top)]
     if not isinstance(d_z, SymbolicZero):
         held = lax.stop_gradient(top), times(labels, slopes)
-        changes = [*jax.jvp(lambda z: soft_nll(z, *held, axis), (z,), (d_z,))[1]]
+        changes = [*jax.jvp(lambda z: soft_nll(classes.reads(z), *held, axis), (z,), (d_z,))[1]]
     if not isinstance(d_labels, SymbolicZero):
         changes[0] += jax.jvp(lambda y: jnp.sum(times(y, costs), axis, keepdims=True), (labels,), (d_labels,))[1]
     for place, d_option in enumerate(d_options, start=1):

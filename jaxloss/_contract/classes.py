@@ -41,15 +41,20 @@ class Reads(NamedTuple):
     mean: Array
     exists: Array | None  # which rows; others hold what they held
     class_mask: Array | None  # where it is False, the scores are -inf
+    labels: tuple[Array, ...]  # probabilities, twice as they came
 
 
 def reads(
-    scores: Array, given: Array | None = None, exists: Array | None = None, class_mask: Array | None = None
+    scores: Array,
+    given: Array | None = None,
+    exists: Array | None = None,
+    class_mask: Array | None = None,
+    labels: Array | None = None,
 ) -> Reads:
     copies = [scores, *apart(scores if given is None else given, 4)]
     if class_mask is not None:
         copies = [jnp.where(class_mask, copy, -jnp.inf) for copy in copies]
-    return Reads(*copies, exists, class_mask)
+    return Reads(*copies, exists, class_mask, () if labels is None else apart(labels, 2))
 
 
 class Labels(NamedTuple):
@@ -76,12 +81,12 @@ def labelled(
     ((name, scores),) = inputs.items()
     given = narrow(name, scores)
     scores = given.astype(widened(given))
-    axis = axis_of(axis, name, scores)
+    axis, came = axis_of(axis, name, scores), labels
     allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
     labels, poison, mask, exists = labels_for(
         mask, labels, name, scores, axis, allowed, ignore_index, only_integers=only_integers, axis_name=axis_name
     )
-    several = functools.partial(reads, scores, given, exists, allowed)
+    several = functools.partial(reads, scores, given, exists, allowed, jnp.asarray(came) if real(labels) else None)
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
     if exists is not None:
@@ -132,6 +137,8 @@ def labels_for(
         if allowed is not None:
             fits &= allowed | (jnp.abs(labels) <= near)
         report("labels", labels, fits, f"lie in [0, 1]{hint}")
+        if allowed is None:  # not jnp.all, which would write a mask to memory; NaN shows by itself
+            fits = jnp.max(jnp.abs(lax.stop_gradient(labels) - 0.5), axis, keepdims=True) <= 0.5 + near
         labels = nearest(labels, "[0, 1]")
         if allowed is not None:
             labels = jnp.where(allowed, labels, 0)

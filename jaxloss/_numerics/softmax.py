@@ -8,7 +8,7 @@ label written as -others / sum, not softmax - 1. Derivatives by hand, because au
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from .._contract import classes, devices, inputs
-from .._contract.checks import nan_where, real
+from .._contract.checks import nan_where, nearest, real
 from .._contract.shapes import as_number, inverse_power
 from .._contract.types import Array, AxisName
 from .derivatives import precomputed, square, times
@@ -104,7 +104,7 @@ def smoothed_nll(
     top = _row_max(reads.top.astype(reads.scores.dtype), axis, reads.class_mask is not None, axis_name)
     top = nan_where(jnp.isnan(poison), _present(top, reads))
     if real(labels):
-        losses, log_normalizer = soft_nll(_present(reads.scores, reads), top, labels, axis, axis_name)
+        losses, log_normalizer = soft_nll(reads, top, labels, axis, axis_name)
     else:
         losses, log_normalizer = hard_nll(reads, top, labels, axis, axis_name)
     if label_smoothing is not None:
@@ -189,46 +189,118 @@ def _(axis: int, axis_name: AxisName | None, primals: Any, tangents: Any) -> tup
     return _beside_top(*primals, axis, axis_name), devices.psum([change], axis_name)[0]
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
-def soft_nll(z: Array, top: Array, labels: Array, axis: int, axis_name: AxisName | None = None) -> tuple[Array, Array]:
+class _SoftRows(NamedTuple):
+    """What is summed over the classes of each row."""
+
+    cost: Array  # the expected negative log-likelihood
+    beside: Array  # see `_beside_top`
+    mass: Array  # of the label
+    mass_beside: Array  # without that of the top classes
+
+
+def soft_nll(
+    reads: classes.Reads, top: Array, labels: Array, axis: int, axis_name: AxisName | None = None
+) -> tuple[Array, Array]:
     """For each row the expected negative log-likelihood under its label's distribution, and log sum exp(z - top)."""
-    expected = jnp.sum(times(labels, -shifted(z, top)), axis, keepdims=True)
-    mass, expected = devices.psum([jnp.sum(labels, axis, keepdims=True), expected], axis_name)
-    log_normalizer = _log1p(_beside_top(classes.reads(z), top, axis, axis_name))
-    return mass * log_normalizer + expected, log_normalizer
+    rows = _soft_rows(reads, top, labels, axis, axis_name, False)
+    return rows.cost, _log1p(rows.beside)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4, 5))
+def _soft_rows(
+    reads: classes.Reads, top: Array, labels: Array, axis: int, axis_name: AxisName | None, masses: bool
+) -> _SoftRows:
+    def exact(reads: classes.Reads, top: Array, labels: Array) -> _SoftRows:
+        return _exact_soft_rows(_present(reads.scores, reads), top, labels, axis, axis_name)
+
+    if axis_name is not None or not reads.labels:
+        return exact(reads, top, labels)
+    quick = functools.partial(_quick_soft_rows, axis=axis, masses=masses)
+    return lax.platform_dependent(reads, top, labels, cpu=quick, default=exact)
 
 
 def _soft_rule(
-    axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]
-) -> tuple[Any, Any]:
-    z, top, labels = primals
-    d_z, _, d_labels = tangents
+    axis: int, axis_name: AxisName | None, _: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
+) -> tuple[_SoftRows, _SoftRows]:
+    reads, top, labels = primals
+    (d_z, *_), _, d_labels = tangents
+    rows = _soft_rows(*primals, axis, axis_name, True)
+    x = shifted(_present(reads.scores, reads), top)
+    changes = [jnp.zeros_like(x)] * 4
+    if not isinstance(d_z, SymbolicZero):
+        # Softmax - label, without subtracting a softmax near 1 from a label near 1.
+        beside, mass, mass_beside = (devices.pbroadcast(part, axis_name) for part in rows[1:])
+        exp, scale = jnp.exp(x), _reciprocal(1 + beside)
+        near = mass_beside - mass * (beside + (1 - exp)) * scale
+        slope = jnp.where(exp * scale > 2 / 3, near, mass * exp * scale - labels)
+        changes[:2] = [_present(part * d_z, reads) for part in (slope, exp)]
+    if not isinstance(d_labels, SymbolicZero):
+        far = devices.pbroadcast(_log1p(rows.beside), axis_name) - x
+        changes[0] += jax.jvp(lambda y: times(y, far), (labels,), (d_labels,))[1]
+        changes[2:] = [d_labels, jnp.where(x == 0, 0, d_labels)]
+    changes = devices.psum([jnp.sum(change, axis, keepdims=True) for change in changes], axis_name)
+    return rows, _SoftRows(*changes)
+
+
+_soft_rows.defjvp(_soft_rule, symbolic_zeros=True)
+
+
+def _exact_soft_rows(z: Array, top: Array, labels: Array, axis: int, axis_name: AxisName | None = None) -> _SoftRows:
     x = shifted(z, top)
     exp = jnp.exp(x)
     is_top = x == 0
     parts = [jnp.where(is_top, 0, exp), jnp.where(is_top, exp, 0), jnp.where(is_top, 0, labels)]
     parts += [jnp.where(is_top, labels, 0), times(labels, -x)]
-    parts = devices.psum([jnp.sum(part, axis, keepdims=True) for part in parts], axis_name)
-    rest, tops, labels_rest, labels_tops, expected = parts
-    log_normalizer = _log1p(rest + (tops - 1))
-    mass = labels_rest + labels_tops
-    values = mass * log_normalizer + expected, log_normalizer
-    changes = [jnp.zeros_like(x), jnp.zeros_like(x)]
-    if not isinstance(d_z, SymbolicZero):
-        # Softmax - label, without subtracting a softmax near 1 from a label near 1.
-        rest, tops, labels_rest, labels_tops = (devices.pbroadcast(part, axis_name) for part in parts[:4])
-        mass, scale = labels_rest + labels_tops, _reciprocal(rest + tops)
-        near = labels_rest + (labels_tops - labels) - mass * (rest + (tops - exp)) * scale
-        slope = jnp.where(exp * scale > 0.5, near, mass * exp * scale - labels)
-        changes = [slope * d_z, exp * scale * d_z]
-    if not isinstance(d_labels, SymbolicZero):
-        far = devices.pbroadcast(log_normalizer, axis_name) - x
-        changes[0] += jax.jvp(lambda y: times(y, far), (labels,), (d_labels,))[1]
-    changes = devices.psum([jnp.sum(change, axis, keepdims=True) for change in changes], axis_name)
-    return precomputed(functools.partial(soft_nll, axis=axis, axis_name=axis_name), values, *primals), tuple(changes)
+    parts = devices.psum(_reduced([(part, lax.add) for part in parts], axis, True), axis_name)
+    rest, tops, mass_beside, mass_top, expected = parts
+    beside = jnp.where(tops == 0, -1, rest + (tops - 1))  # no tops: all classes are ruled out
+    mass = mass_beside + mass_top
+    return _SoftRows(mass * _log1p(beside) + expected, beside, mass, mass_beside)
 
 
-soft_nll.defjvp(_soft_rule, symbolic_zeros=True)
+def _quick_soft_rows(reads: classes.Reads, top: Array, _: Array, axis: int, masses: bool) -> _SoftRows:
+    """The same as XLA's reduction library for CPUs does it, which knows no selection, each sum of its own read and with
+    constants of its own; but for what that can't tell: a label's mass where a class is ruled out, infinite logits.
+
+    What isn't the top counts with 1 wherever it matters: in rows whose top has more than two thirds.
+    """
+    wide, (of_total, of_cost) = top.dtype, inputs.apart(top, 2)
+    add = functools.partial(jnp.sum, axis=axis, keepdims=True)
+    total = add(jnp.exp(reads.total.astype(wide) - of_total))
+
+    def beside_top(z: Array, y: Array, top: Array) -> tuple[Array, Array]:
+        (z, of_mass), (top, top_of_mass) = inputs.apart(z, 2), inputs.apart(top, 2)
+        x = z.astype(wide) - top
+        rest = add(jnp.exp(x) * jnp.minimum(x * (32 * x + 8), 8)) / 8
+        other = jnp.minimum(-6 * (of_mass.astype(wide) - top_of_mass), 2)
+        mass = 4 * add(_in_range(y, wide, 1 / 8) * other) if masses else jnp.zeros_like(total)
+        return jnp.where(total < 1.5, rest, total - 1), mass
+
+    exists = jnp.ones_like(total, bool) if reads.exists is None else reads.exists
+    beside, mass_beside = lax.cond(
+        jnp.any((total < 1.5) & exists),
+        beside_top,
+        lambda *_: (total - 1, jnp.zeros_like(total)),
+        reads.rest,
+        reads.labels[0],
+        top,
+    )
+    far = jnp.minimum(_log1p(beside) - (reads.mean.astype(wide) - of_cost), jnp.finfo(wide).max / 2)
+    cost = 4 * add(_in_range(reads.labels[0], wide, 1 / 4) * far)
+    mass = 2 * add(_in_range(reads.labels[1], wide, 1 / 2)) if masses else jnp.zeros_like(total)
+    fits = (total >= 1) & (total < jnp.inf) & (jnp.abs(cost) < 1024) | ~exists
+    rows = _SoftRows(*(_present(x, reads) for x in (cost, beside, mass, mass_beside)))
+
+    def exact(z: Array, y: Array, top: Array) -> _SoftRows:
+        z, y = _present(z.astype(wide), reads), _present(nearest(y.astype(wide), "[0, 1]"), reads)
+        return _exact_soft_rows(z, top, y, axis)
+
+    return lax.cond(jnp.all(fits), lambda *_: rows, exact, reads.rest, reads.labels[0], top)
+
+
+def _in_range(y: Array, dtype: Any, unit: float) -> Array:
+    """The nearest probability in units that no other loop has, whose bounds would be written to memory."""
+    return -jnp.maximum(-jnp.maximum(y.astype(dtype) * unit, jnp.finfo(dtype).tiny / unit), -unit)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
