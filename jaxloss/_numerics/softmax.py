@@ -249,10 +249,10 @@ def _exact_soft_rows(z: Array, top: Array, labels: Array, axis: int, axis_name: 
     x = shifted(z, top)
     exp = jnp.exp(x)
     is_top = x == 0
-    parts = [jnp.where(is_top, 0, exp), jnp.where(is_top, exp, 0), jnp.where(is_top, 0, labels)]
-    parts += [jnp.where(is_top, labels, 0), times(labels, -x)]
-    parts = devices.psum(_reduced([(part, lax.add) for part in parts], axis, True), axis_name)
-    rest, tops, mass_beside, mass_top, expected = parts
+    apart = [[jnp.where(is_top, 0, part), jnp.where(is_top, part, 0)] for part in (exp, labels)]
+    parts = [*apart, [times(labels, -x)]]  # in JAX 0.10 what one loop reduces must depend on the same inputs
+    sums = [total for each in parts for total in _reduced([(part, lax.add) for part in each], axis, True)]
+    rest, tops, mass_beside, mass_top, expected = devices.psum(sums, axis_name)
     beside = jnp.where(tops == 0, -1, rest + (tops - 1))  # no tops: all classes are ruled out
     mass = mass_beside + mass_top
     return _SoftRows(mass * _log1p(beside) + expected, beside, mass, mass_beside)
