@@ -34,7 +34,7 @@ F = torch and torch.nn.functional
 Draw = Callable[[np.random.Generator], tuple[np.ndarray, ...]]
 Loss = Callable[..., Any]
 NOT_LOSSES = {"Total", "checked", "combine", "class_balanced_weights", "dynamic_weight_average", "gradnorm_loss"}
-NOT_LOSSES |= {"uncertainty_weighting", "reduce"}
+NOT_LOSSES |= {"uncertainty_weighting", "reduce", "next_token_labels"}
 
 
 class Targets(NamedTuple):
@@ -131,6 +131,19 @@ def classes(rows: int = SHAPE[0], count: int = SHAPE[1]) -> Draw:
 def softmax(x: np.ndarray) -> np.ndarray:
     p = np.exp(x - x.max(-1, keepdims=True))
     return p / p.sum(-1, keepdims=True)
+
+
+def soft_classes(rows: int, count: int) -> Draw:
+    """Labels as of a mixture of two examples, most of whose classes have a little, too."""
+
+    def draw(r: np.random.Generator) -> tuple[np.ndarray, ...]:
+        logits, labels = classes(rows, count)(r)
+        y = 0.1 * softmax(r.normal(0, 2, (rows, count)))
+        for share, of in ((0.6, labels), (0.3, r.integers(0, count, rows))):
+            y[np.arange(rows), of] += share
+        return logits, y
+
+    return draw
 
 
 def distributions(r: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -412,6 +425,8 @@ CE = by_optax(
     keras=by_keras("sparse_categorical_crossentropy", from_logits=True),
 )
 CE16 = CE._replace(dtype="bfloat16", targets=Targets(0.7, 0.8, 4.0), peers={"optax, upcast": upcast(ce), "optax": ce})
+SOFT = by_optax("cross_entropy", soft_classes(1024, 256), optax.softmax_cross_entropy, Targets(1.1))
+SOFT16 = SOFT._replace(dtype="bfloat16", peers={"optax, upcast": upcast(optax.softmax_cross_entropy)})
 BCE = by_optax(
     "binary_cross_entropy_with_logits",
     binary,
@@ -442,6 +457,11 @@ TARGETED = [
     CE16,
     CE16._replace(draw=classes(2048, 32768)),
     CE._replace(draw=classes(65536, 10), targets=Targets(1.0, 0.12)),
+    *(
+        soft._replace(draw=soft_classes(*shape))
+        for shape in ((1024, 256), (4096, 1000), (512, 32000))
+        for soft in (SOFT, SOFT16)
+    ),
     BCE,
     BCE16,
     masked(BCE, Targets(0.4, 0.4), safe=True),
