@@ -100,7 +100,7 @@ tests/contract/test_reduction.py CONTRACT -k "test_reduction.py or l1_loss"
 
 a mask of 0.5 is taken for True: _contract/reduction.py
 tests/contract/test_inputs.py tests/contract/test_reduction.py
-- report("mask", values, fits, "be bool, or 0 and 1")
+- report("mask", values, fits, "be bool, or 0 and 1", hint)
 -     return nan_unless(fits, dtype)
 + return jnp.zeros((), dtype)
 
