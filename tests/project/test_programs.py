@@ -106,6 +106,12 @@ def autoencoder(n: Any) -> Any:
     return sigmoid_xent(n.scores, n.targets).sum(-1).mean() + divergence.mean()
 
 
+def distillation(n: Any) -> Any:
+    """At a temperature of 2."""
+    ours, theirs = log_softmax(n.class_scores / 2), log_softmax(n.teacher_logits / 2)
+    return 4 * (np.exp(theirs) * (theirs - ours)).sum(-1).mean()
+
+
 def label_weights_and_smoothing(n: Any) -> Any:
     labels = one_hot(n.classes, n.V) * (1 - n.s) + n.s / n.V
     losses = -labels * n.class_weights * log_softmax(n.class_scores) * n.exists[:, None, None]
@@ -147,6 +153,7 @@ FORMULAS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     ),
     "one loss for each sequence": ("logits", lambda n: over_sequences(decoder_xent(n), n.mask)),
     "a sum and its weight, to be added up": ("logits", lambda n: ((decoder_xent(n) * n.mask).sum(), n.mask.sum())),
+    "each device's mean, then `pmean`": ("logits", lambda n: np.full(4, mean_of(decoder_xent(n), n.mask))),
     "smoothing over the *other* classes": ("logits", lambda n: mean_of(smoothed(n), n.mask)),
     "the same, minus the entropy of that label": (
         "logits",
@@ -157,7 +164,7 @@ FORMULAS: dict[str, tuple[str, Callable[[Any], Any]]] = {
         lambda n: mean_of(decoder_xent(n) + 1e-4 * log_normalizers(n) ** 2, n.mask),
     ),
     "z-loss for the log": ("logits", lambda n: mean_of(1e-4 * log_normalizers(n) ** 2, n.mask)),
-    "z-loss for the log, from the loss's own pass": (
+    "z-loss for the log, from one pass": (
         "logits",
         lambda n: mean_of(1e-4 * log_normalizers(n) ** 2, n.mask),
     ),
@@ -186,6 +193,10 @@ FORMULAS: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "scores",
         lambda n: (sigmoid_xent(n.scores, n.targets * (1 - n.s) + n.s / 12) * n.label_weights)[n.exists].sum(-1).mean(),
     ),
+    "labels that are NaN where there are none": (
+        "scores",
+        lambda n: np.nanmean(sigmoid_xent(n.scores, n.partly)),
+    ),
     "one class": (
         "class_scores",
         lambda n: xent(n.class_scores, one_hot(n.classes, n.V) * (1 - n.s) + n.s / n.V)[n.exists].mean(),
@@ -204,6 +215,7 @@ FORMULAS: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "class_scores",
         lambda n: (xent(n.class_scores, n.probs) + (n.probs * np.log(n.probs)).sum(-1)).mean(),
     ),
+    "distillation": ("class_scores", distillation),
     "CLIP": ("similarity", lambda n: clip_both_ways(n.similarity, np.full(4, True))),
     "the same, with examples left out": ("similarity", lambda n: clip_both_ways(n.similarity, n.exists)),
     "SigLIP": (
@@ -311,3 +323,10 @@ def test_scenics_number_is_not_that_of_class_weights(arrays):
     assert abs(recipe / by_class - 1) > 1e-3
     labels, weights = n.weighted_labels(n.classes, n.class_weights, n.s)
     assert np.isnan(jaxloss.cross_entropy(n.class_scores, labels * weights[..., None]))
+
+
+def test_packed_sequences_of_any_number(arrays):
+    """As many as tokens; and every token is counted by a mask of its own."""
+    ids, mask = np.array([[1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 2, 2]]), np.array([[1] * 6, [0, 1, 1, 1, 0, 0]])
+    weights = np.asarray(arrays["one_a_sequence"](ids, mask)) * mask
+    np.testing.assert_allclose(weights, [[1] * 6, [0, 1 / 3, 1 / 3, 1 / 3, 0, 0]], rtol=1e-6)
