@@ -123,6 +123,12 @@ def clipped_value(n: Any) -> Any:
     return 0.5 * np.maximum((n.values - n.returns) ** 2, (clipped - n.returns) ** 2).mean()
 
 
+def clipped_surrogate(n: Any) -> Any:
+    ratio = np.exp(-decoder_xent(n) - n.old_log_probs)
+    clipped = np.where(ratio < 0.8, 0.8, np.where(ratio > 1.2, 1.2, ratio))
+    return -mean_of(np.minimum(ratio * n.advantages, clipped * n.advantages), n.mask)
+
+
 def decoder_xent(n: Any) -> Any:
     return xent(n.logits, n.labels)
 
@@ -235,6 +241,7 @@ FORMULAS: dict[str, tuple[str, Callable[[Any], Any]]] = {
         lambda n: -((1 - n.s) * log_sigmoid(0.1 * n.margins) + n.s * log_sigmoid(-0.1 * n.margins)).mean(),
     ),
     "policy gradient, as a sum": ("logits", lambda n: (decoder_xent(n) * n.advantages * n.mask).sum()),
+    "the clipped surrogate": ("logits", clipped_surrogate),
     "entropy of a policy": (
         "logits",
         lambda n: mean_of(-(np.exp(log_softmax(n.logits)) * log_softmax(n.logits)).sum(-1), n.mask),
@@ -283,6 +290,7 @@ def evaluate(code: str, names: dict[str, Any]) -> Any:
     return eval(last, names)
 
 
+@pytest.mark.thin(4)
 @pytest.mark.parametrize(("name", "code"), ROWS, ids=[f"{name}-{number}" for number, (name, _) in enumerate(ROWS)])
 def test_rows(name, code, arrays):
     if any(re.search(rf"\b{waiting}\b", code) for waiting in WAITING):
