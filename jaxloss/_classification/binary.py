@@ -43,7 +43,8 @@ def binary_cross_entropy(
       labels: numbers in [0, 1] of the shape of ``probs``.
 
     Returns:
-      The reduced loss, at least float32; per element in the shape of ``probs`` with ``reduction="none"``.
+      The reduced loss, at least float32; per element in the shape of ``probs`` with ``reduction="none"``. The mean is
+      over all elements: an autoencoder, whose loss is a sum over pixels, takes ``"sum"`` and divides by the images.
 
     Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.2.
 
@@ -91,7 +92,8 @@ def binary_cross_entropy_with_logits(
       label_smoothing: in [0, 1], toward 1/2.
 
     Returns:
-      The reduced loss, at least float32; per element in the logits' shape with ``reduction="none"``.
+      The reduced loss, at least float32; per element in the logits' shape with ``reduction="none"``. The mean is
+      over all elements: an autoencoder, whose loss is a sum over pixels, takes ``"sum"`` and divides by the images.
 
     Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.2.
 

@@ -51,7 +51,7 @@ def message(text: str) -> str:
 def array(name: str, x: Any) -> Array:
     """`x` as an array of numbers, or an error that says what to pass."""
     if not is_array(x):
-        hint = "; jnp.asarray makes one of lists" if isinstance(x, (list, tuple)) else ""
+        hint = "; jnp.asarray makes one of lists" if isinstance(x, (list, tuple)) else _unboxed(name, x)
         kind = "None" if x is None else f"a {type(x).__name__}"
         raise TypeError(message(f"{name} must be an array, got {kind}{hint}"))
     x = as_jax_reads(name, x)
@@ -61,6 +61,14 @@ def array(name: str, x: Any) -> Array:
     if not (x.dtype == jnp.bool_ or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
         raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
     return x
+
+
+def _unboxed(name: str, x: Any) -> str:
+    """How to get at the array that Flax's boxed parameters, or arrays with named axes, hold."""
+    held = next((f"{name}.{held}" for held in ("value", "array") if is_array(getattr(x, held, None))), "")
+    if held and callable(getattr(x, "unbox", None)):
+        return f"; unbox it: nn.unbox(params), or {held}"
+    return f"; pass {held}" if held else ""
 
 
 def is_array(x: Any) -> bool:
@@ -176,14 +184,15 @@ def _(interval: str, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Arr
     return _nearest(*primals, interval), tangents[0]
 
 
-def report(name: str, values: Array, fits: Array, rule: str) -> None:
+def report(name: str, values: Array, fits: Array, rule: str, hint: str = "") -> None:
     """Under `checked`, an error that names the first of `values` that doesn't fit."""
     if not _checking.value:
         return
     value, index = _first(~fits, values)
     places = ", ".join("{" + place + "}" for place in index) + ("," if len(index) == 1 else "")
     where = f" at index ({places})" if index else ""
-    checkify.debug_check(jnp.all(fits), message(f"{name} must {rule}, got {{value}}{where}"), value=value, **index)
+    text = message(f"{name} must {rule}, got {{value}}{where}{hint}")
+    checkify.debug_check(jnp.all(fits), text, value=value, **index)
 
 
 def nan_unless(fits: Array, dtype: Any) -> Array:

@@ -130,10 +130,11 @@ def _same_mesh(*arguments: Any) -> Any:
 _INLINE: Any = getattr(getattr(jax, "Inline", None), "JAX_EARLY", True)
 _NUMBERS = (int, float, np.generic, np.ndarray)
 _KNOWN_AS = {"where": "mask", "sample_weight": "weights"}  # elsewhere
-_KNOWN_AS |= dict.fromkeys(("target", "targets", "y_true"), "labels")
+_KNOWN_AS |= dict.fromkeys(("label", "target", "targets", "y", "y_true"), "labels")
 _KNOWN_AS |= {"ignore_class": "ignore_index", "var": "variance", "dim": "axis"}
 _KNOWN_AS |= dict.fromkeys(("size_average", "reduce"), "reduction")
-_FIRST = ("predictions", "logits", "log_probs", "probs", "scores", "input", "inputs", "y_pred")
+_FIRST = ("predictions", "logits", "log_probs", "probs", "scores", "input", "inputs", "outputs")
+_FIRST += ("pred", "preds", "prediction", "y_hat", "y_pred")
 
 
 @functools.cache
@@ -208,19 +209,23 @@ def _bind(signature: inspect.Signature, args: Any, kwargs: Any) -> dict[str, Any
     try:
         return signature.bind(*args, **kwargs).arguments
     except TypeError as error:
-        unknown = next((name for name in kwargs if name not in signature.parameters), "")
-        first = next(iter(signature.parameters))
-        known = first if unknown in _FIRST else _KNOWN_AS.get(unknown)
-        near = difflib.get_close_matches(unknown, [*signature.parameters])
-        if known:
-            near = [known] if known in signature.parameters else []
-        got = f"got {unknown}, " if unknown and repr(unknown) not in str(error) else ""
-        hint = f"; {got}did you mean {' or '.join(near)}?" if near else ""
-        if unknown == "from_logits":
+        first, *_ = names = [*signature.parameters]
+        unknown = [name for name in kwargs if name not in names]
+        guesses = [guess for name in unknown if (guess := _guess(name, names, str(error)))]
+        hint = f"; {' '.join(guesses)}" if guesses else ""
+        if "from_logits" in unknown:
             hint = f"; the name of the first argument, {first}, tells what it must hold"
         elif "positional" in str(error):
             hint = "; options are passed by keyword"
         raise TypeError(message(f"{error}{hint}")) from None
+
+
+def _guess(unknown: str, names: list[str], error: str) -> str:
+    """What an argument is called here that came by another name, or nothing."""
+    known = names[0] if unknown in _FIRST else _KNOWN_AS.get(unknown)
+    near = [name for name in names if name == known] if known else difflib.get_close_matches(unknown, names)
+    got = "" if repr(unknown) in error else f"got {unknown}, "
+    return f"{got}did you mean {' or '.join(near)}?" if near else ""
 
 
 def _parts(hint: Any) -> set[Any]:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import devices
-from .checks import array, calling, message, nan_unless, report, widened
+from .checks import array, calling, message, nan_unless, real, report, widened
 from .jit import jit
 from .shapes import as_number, axes_of, bool_mask, broadcastable, inverse_power
 from .types import Array, ArrayLike, Axes, AxisName, Reduction
@@ -337,5 +337,6 @@ def _nan_unless_bool(mask: ArrayLike, dtype: Any) -> Array:
     if values.dtype == jnp.bool_:
         return jnp.zeros((), dtype)
     fits = (values == 0) | (values == 1)
-    report("mask", values, fits, "be bool, or 0 and 1")
+    hint = "" if real(values) else "; segment ids make one with segment_ids != 0"
+    report("mask", values, fits, "be bool, or 0 and 1", hint)
     return nan_unless(fits, dtype)

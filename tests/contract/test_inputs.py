@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from flax import linen, nnx
 
 import jaxloss
 
@@ -16,6 +17,7 @@ import jaxloss
 f32 = np.float32
 X, Y = np.zeros((4, 3), f32), np.zeros((4, 3), f32)
 LOGITS, LABELS = np.zeros((4, 3), f32), np.array([0, 1, 2, 0], np.int32)
+PROBS, BOXED = np.full((4, 3), 1 / 3, f32), linen.Partitioned(jnp.ones((3, 3)), ("embed", "vocab"))
 ce, bce, logits_bce = jaxloss.cross_entropy, jaxloss.binary_cross_entropy, jaxloss.binary_cross_entropy_with_logits
 
 MESSAGES = {
@@ -118,6 +120,48 @@ MESSAGES = {
     "labels by another name": (
         lambda: jaxloss.mse_loss(X, targets=Y),
         "mse_loss: missing a required argument: 'labels'; got targets, did you mean labels?",
+    ),
+    "targets of classes": (
+        lambda: ce(logits=LOGITS, targets=LABELS),
+        "cross_entropy: missing a required argument: 'labels'; got targets, did you mean labels?",
+    ),
+    "target of PyTorch": (
+        lambda: jaxloss.kl_divergence(PROBS, target=PROBS),
+        "kl_divergence: missing a required argument: 'labels'; got target, did you mean labels?",
+    ),
+    "both of PyTorch": (
+        lambda: jaxloss.mse_loss(input=X, target=Y),
+        "mse_loss: missing a required argument: 'predictions'; got input, did you mean predictions? "
+        "got target, did you mean labels?",
+    ),
+    "both of Keras": (
+        lambda: ce(y_true=LABELS, y_pred=LOGITS),
+        "cross_entropy: missing a required argument: 'logits'; got y_true, did you mean labels? "
+        "got y_pred, did you mean logits?",
+    ),
+    "preds": (
+        lambda: jaxloss.kl_divergence(preds=PROBS, labels=PROBS),
+        "kl_divergence: missing a required argument: 'log_probs'; got preds, did you mean log_probs?",
+    ),
+    "prediction, which is near reduction": (
+        lambda: ce(prediction=LOGITS, labels=LABELS),
+        "cross_entropy: missing a required argument: 'logits'; got prediction, did you mean logits?",
+    ),
+    "label, which is near log_labels": (
+        lambda: jaxloss.kl_divergence(PROBS, label=PROBS),
+        "kl_divergence: missing a required argument: 'labels'; got label, did you mean labels?",
+    ),
+    "boxed kernel": (
+        lambda: jaxloss.linear_cross_entropy(X, BOXED, LABELS),
+        "linear_cross_entropy: kernel must be an array, got a Partitioned; unbox it: nn.unbox(params), or kernel.value",
+    ),
+    "boxed predictions": (
+        lambda: jaxloss.mse_loss(BOXED, Y[:3]),
+        "mse_loss: predictions must be an array, got a Partitioned; unbox it: nn.unbox(params), or predictions.value",
+    ),
+    "array of named axes": (
+        lambda: jaxloss.mse_loss(X, SimpleNamespace(array=Y)),
+        "mse_loss: labels must be an array, got a SimpleNamespace; pass labels.array",
     ),
     "an option that rounds to 0": (
         lambda: jaxloss.huber_loss(X, Y, delta=1e-300),
@@ -376,11 +420,15 @@ def test_messages_inside_a_callers_jit(name):
 CHECKED = {
     "mask of 2": (
         lambda: jaxloss.checked(jaxloss.mse_loss)(X[:, 0], Y[:, 0], mask=np.array([0, 1, 2, 1])),
-        "mse_loss: mask must be bool, or 0 and 1, got 2 at index (2,)",
+        "mse_loss: mask must be bool, or 0 and 1, got 2 at index (2,); segment ids make one with segment_ids != 0",
     ),
     "mask of reduce": (
         lambda: jaxloss.checked(jaxloss.reduce)(X, mask=np.full((4, 1), 0.5, f32)),
         "reduce: mask must be bool, or 0 and 1, got 0.5 at index (0, 0)",
+    ),
+    "mask of segment ids": (
+        lambda: jaxloss.checked(ce)(LOGITS, LABELS, mask=np.array([1, 1, 2, 0])),
+        "cross_entropy: mask must be bool, or 0 and 1, got 2 at index (2,); segment ids make one with segment_ids != 0",
     ),
     "traced smoothing": (
         lambda: jaxloss.checked(ce)(LOGITS, LABELS, label_smoothing=jnp.float32(1.5)),

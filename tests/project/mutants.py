@@ -55,13 +55,13 @@ CONTRACT -k l1_loss
 
 divided by the count: _contract/reduction.py
 CONTRACT -k l1_loss
-- return jnp.sum(weight) * copies(weight, shape)
-+ return as_number(math.prod(shape), weight.dtype)
+- return _each_entry(total, shape, axes) * copies(weight, shape, axes)
++ return _each_entry(total, shape, axes) * 0 + as_number(math.prod(shape[axis] for axis in axes), weight.dtype)
 
 a total's weight before it broadcasts: _contract/reduction.py
 tests/contract/test_reduction.py CONTRACT -k "test_reduction.py or l1_loss"
-- return jnp.sum(weight) * copies(weight, shape)
-+ return jnp.sum(weight)
+- return _each_entry(total, shape, axes) * copies(weight, shape, axes)
++ return _each_entry(total, shape, axes)
 
 the gradient of an empty mean is NaN: _contract/reduction.py
 tests/contract/test_reduction.py CONTRACT -k "test_reduction.py or l1_loss"
@@ -100,7 +100,7 @@ tests/contract/test_reduction.py CONTRACT -k "test_reduction.py or l1_loss"
 
 a mask of 0.5 is taken for True: _contract/reduction.py
 tests/contract/test_inputs.py tests/contract/test_reduction.py
-- report("mask", values, fits, "be bool, or 0 and 1")
+- report("mask", values, fits, "be bool, or 0 and 1", hint)
 -     return nan_unless(fits, dtype)
 + return jnp.zeros((), dtype)
 
