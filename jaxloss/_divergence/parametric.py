@@ -242,9 +242,14 @@ _distillation.defjvp(_distillation_rule, symbolic_zeros=True)
 
 def _per_square(t: Array) -> Array:
     """``exp_remainder(t) / t**2`` for `t` in [-1, 1]."""
-    return horner(t, *(1 / math.factorial(n) for n in range(2, 21)))
+    return horner(t, *(1 / math.factorial(n) for n in range(2, _terms(t))))
 
 
 def _per_cube(t: Array) -> Array:
     """``(t * expm1(t) - 2 * exp_remainder(t)) / t**3`` for `t` in [-1, 1]."""
-    return horner(t, *((n - 2) / math.factorial(n) for n in range(3, 21)))
+    return horner(t, *((n - 2) / math.factorial(n) for n in range(3, _terms(t))))
+
+
+def _terms(t: Array) -> int:
+    """Where a series of reciprocal factorials has reached the precision of `t`."""
+    return 13 if t.dtype == jnp.float32 else 21
