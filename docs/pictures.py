@@ -286,6 +286,7 @@ WITHOUT = {
     "Total": "is two sums",
     "checked": "returns a function",
     "class_balanced_weights": "returns weights, not a loss",
+    "next_token_labels": "returns labels, not a loss",
     "dynamic_weight_average": "returns weights, not a loss",
     "combine": "is a sum",
     "uncertainty_weighting": "is a sum with weights",

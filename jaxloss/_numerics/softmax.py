@@ -299,8 +299,9 @@ def _quick_soft_rows(reads: classes.Reads, top: Array, _: Array, axis: int, mass
 
 
 def _in_range(y: Array, dtype: Any, unit: float) -> Array:
-    """The nearest probability in units that no other loop has, whose bounds would be written to memory."""
-    return -jnp.maximum(-jnp.maximum(y.astype(dtype) * unit, jnp.finfo(dtype).tiny / unit), -unit)
+    """The nearest probability in units that no other loop has, whose bounds would be written to memory, as 0 would."""
+    y = y.astype(dtype)
+    return -jnp.maximum(-jnp.maximum(y * unit, y - y), -unit)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3,))

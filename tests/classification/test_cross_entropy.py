@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -94,6 +96,29 @@ def test_ruled_out_class_without_probability_has_no_nan_in_the_labels_gradient(d
     close(gradient, [[0, np.log(2), np.log(2)]])
     gradient = derive(lambda labels: jaxloss.nll_loss(jax.nn.log_softmax(logits), labels))(labels)
     close(gradient, [[0, np.log(2), np.log(2)]])
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("sure", [0, 3, 30])
+@pytest.mark.parametrize("charged", [0.0, 1e-30, 0.25])
+def test_probability_labels_beside_ruled_out_classes(rows, sure, charged):
+    """Rows in which no class leads, one leads or is sure, and whose label gives nothing, next to nothing or something
+    to a class that is ruled out, beside rows without any such."""
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(rows, 40)), rng.dirichlet(np.ones(40), rows)
+    z[0, 7] += sure
+    z[0, 3] = -np.inf
+    y[0, 3] = charged
+    z, y = z.astype(np.float32), y.astype(np.float32)
+    with np.errstate(invalid="ignore"):
+        x = z - log_normalizer(z.astype(np.float64), -1)
+        wanted = -np.where(y > 0, y * x, 0).sum(-1)
+    value, pull = jax.vjp(jax.jit(functools.partial(jaxloss.cross_entropy, reduction="none")), z, y)
+    by_logits, by_labels = pull(jnp.ones_like(value))
+    close(value, wanted)
+    mass = y.astype(np.float64).sum(-1, keepdims=True)
+    close(by_logits, mass * np.exp(x) - y, rtol=1e-4, atol=1e-7)
+    close(by_labels, np.where((y == 0) & np.isinf(x), 0, -x), rtol=1e-5, atol=1e-14)  # of float64 at logits of 30
 
 
 def test_nll_of_a_ruled_out_class():
