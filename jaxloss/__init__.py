@@ -16,6 +16,12 @@ from ._classification.label_probability import (
     taylor_cross_entropy as taylor_cross_entropy,
 )
 from ._classification.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from ._classification.log_probs import (
+    LogProbs as LogProbs,
+    linear_log_probs as linear_log_probs,
+    softmax_entropy as softmax_entropy,
+    softmax_log_probs as softmax_log_probs,
+)
 from ._classification.ordinal import coral_loss as coral_loss
 from ._combination.combine import combine as combine
 from ._combination.weighing import (
