@@ -14,7 +14,7 @@ from .._contract.jit import jit, jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.shapes import bool_mask, reshape_hint
 from .._contract.types import Array, ArrayLike, AxisName, Positive, Reduction
-from .._numerics.entropy import entries, entropy, several_log_probs, top_of
+from .._numerics.entropy import entries, entropy, log_normalizer_of, several_log_probs, top_of
 from .._numerics.softmax import hard_nll
 from .linear_cross_entropy import (
     _as_varying,
@@ -61,7 +61,8 @@ def softmax_entropy(
       \ell = -\sum_c p_c \log p_c \qquad\text{with}\qquad p = \mathrm{softmax}(z)
     """
     reads, axis = classes.unlabelled(mask, logits=logits, axis=axis, class_mask=class_mask)
-    losses = jnp.squeeze(entropy(reads, top_of(reads, axis).finite, axis), axis)
+    top = top_of(reads, axis).finite
+    losses = jnp.squeeze(entropy(reads, top, log_normalizer_of(reads, top, axis), axis), axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -174,8 +175,8 @@ def _fields(
     else:
         log_probs, log_normalizer = several_log_probs(reads, top.finite, top.place, labels, axis, axis_name)
     log_probs = log_probs * (1 + poison)  # in the slope as well
-    log_normalizer = top.given + log_normalizer
-    fields = LogProbs(log_probs, log_normalizer, entropy(reads, top.finite, axis, axis_name), top.place)
+    entropies = entropy(reads, top.finite, log_normalizer, axis, axis_name)
+    fields = LogProbs(log_probs, top.given + log_normalizer, entropies, top.place)
     if reads.exists is None:
         return fields
     return LogProbs(*(jnp.where(reads.exists, field, 0) for field in fields))

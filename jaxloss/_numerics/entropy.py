@@ -74,20 +74,27 @@ def _largest(x: Array, axis: int, masked: bool) -> tuple[Array, Array]:
     return lax.platform_dependent(x, cpu=by_block, default=plain) if width else plain(x)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
-def entropy(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName | None = None) -> Array:
-    """The entropy of each row's softmax; 0 where all classes are ruled out."""
-    beside = _beside_top(reads, top, axis, axis_name)
-    return _log1p(beside) + _spread(reads, top, axis, axis_name) * _reciprocal(1 + beside)
+def log_normalizer_of(reads: classes.Reads, top: Array, axis: int) -> Array:
+    """log sum exp(z - top) of each row; 0 where all classes are ruled out."""
+    return _log1p(_beside_top(reads, top, axis, None))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
+def entropy(
+    reads: classes.Reads, top: Array, log_normalizer: Array, axis: int, axis_name: AxisName | None = None
+) -> Array:
+    """The entropy of each row's softmax, from log sum exp(z - top); 0 where all classes are ruled out."""
+    return log_normalizer + _spread(reads, top, axis, axis_name) * jnp.exp(-log_normalizer)
 
 
 @entropy.defjvp
 def _(axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    reads, top = primals
-    beside = _beside_top(reads, top, axis, axis_name)
-    scale = _reciprocal(1 + beside)
+    """The whole change with the logits: that of the normaliser is a part of it."""
+    reads, top, log_normalizer = primals
+    scale = jnp.exp(-log_normalizer)
     mean = _spread(reads, top, axis, axis_name) * scale
-    value = precomputed(functools.partial(entropy, axis=axis, axis_name=axis_name), _log1p(beside) + mean, *primals)
+    f = functools.partial(entropy, axis=axis, axis_name=axis_name)
+    value = precomputed(f, log_normalizer + mean, *primals)
     x = _below(reads, top)
     scale, mean = (devices.pbroadcast(part, axis_name) for part in (scale, mean))
     change = _present(_directional(jnp.exp(x) * scale * (-x - mean), tangents[0].scores, axis), reads)
