@@ -10,11 +10,10 @@ import jax.numpy as jnp
 
 from .._contract import classes, devices
 from .._contract.checks import array, message, nan_unless, real, report, widened
-from .._contract.jit import jit, jit_over_classes
-from .._contract.reduction import reduce
+from .._contract.jit import jit_over_classes
 from .._contract.shapes import bool_mask, reshape_hint
-from .._contract.types import Array, ArrayLike, AxisName, Positive, Reduction
-from .._numerics.entropy import entries, entropy, log_normalizer_of, several_log_probs, top_of
+from .._contract.types import Array, ArrayLike, AxisName, Positive
+from .._numerics.entropy import entries, entropy, several_log_probs, top_of
 from .._numerics.softmax import hard_nll
 from .linear_cross_entropy import (
     _as_varying,
@@ -44,28 +43,6 @@ class LogProbs(NamedTuple):
     predicted: Array
 
 
-@jit
-def softmax_entropy(
-    logits: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    axis: int = -1,
-    class_mask: ArrayLike | None = None,
-    reduction: Reduction = "mean",
-    axis_name: AxisName | None = None,
-) -> Array:
-    r"""Entropy of the softmax, in nats: how unsure a classifier or a policy is.
-
-    .. math::
-      \ell = -\sum_c p_c \log p_c \qquad\text{with}\qquad p = \mathrm{softmax}(z)
-    """
-    reads, axis = classes.unlabelled(mask, logits=logits, axis=axis, class_mask=class_mask)
-    top = top_of(reads, axis).finite
-    losses = jnp.squeeze(entropy(reads, top, log_normalizer_of(reads, top, axis), axis), axis)
-    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
-
-
 @jit_over_classes
 def softmax_log_probs(
     logits: ArrayLike,
@@ -77,6 +54,56 @@ def softmax_log_probs(
     class_axis_name: AxisName | None = None,
 ) -> LogProbs:
     r"""Log-probabilities of labels under a softmax, with its log-normalizer, its entropy and its prediction.
+
+    .. math::
+      \log p_y = z_y - \log \textstyle\sum_c e^{z_c} \qquad
+      \log \textstyle\sum_c e^{z_c} \qquad
+      -\sum_c p_c \log p_c \qquad
+      \arg\max_c z_c
+
+    Choose it where a loss needs the log-probabilities themselves, as those of preferences and policies do, or where
+    beside `cross_entropy` its parts are logged. What isn't used costs nothing, and the first three can be
+    differentiated in any combination. The numbers are those of `cross_entropy` and `softmax_entropy`: a sure row keeps
+    its digits, log-probabilities are at most 0 and entropies at least 0. Sums over rows are the caller's, by
+    `jaxloss.reduce`, with the mask once more.
+
+    Args:
+      logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``. A logit of ``-inf`` rules its
+        class out.
+      labels: class indices, the logits' shape without the class axis; or several for each row, such as a teacher's
+        best, along an axis in the class axis' place: ``[..., k]``, or ``[batch, k, height, width]`` with ``axis=1``.
+      mask: which rows exist: bool, or 0 and 1; a scalar, or the rank of the rows with each dimension equal or 1. The
+        others are 0 in every field and reach no derivative, whatever they hold.
+      axis: the class axis.
+      class_mask: bool, ``[classes]`` or the logits' rank with each dimension equal or 1; classes that are False take no
+        part, whatever their logits hold. A label among them is out of range.
+      class_axis_name: axis of a surrounding ``shard_map`` over whose devices the classes are split, as in
+        `cross_entropy`. The labels and the prediction count the classes of all devices.
+
+    Returns:
+      `LogProbs` of arrays in the shape of the logits without the class axis, at least float32; ``log_probs`` in that of
+      the labels. A label out of range makes its own log-probability NaN, and the gradient that goes through it.
+
+    Raises:
+      TypeError: if the labels aren't integers.
+      ValueError: if ``class_axis_name`` is no axis of a surrounding ``shard_map``.
+
+    Source: Bishop, *Pattern Recognition and Machine Learning* (2006), section 4.3.4.
+
+    Example:
+      >>> logits = jnp.array([[2.0, 0.0, 0.0], [0.0, 0.0, 5.0]])
+      >>> labels = jnp.array([0, 1])
+      >>> each = jaxloss.softmax_log_probs(logits, labels)
+      >>> loss = -jaxloss.reduce(each.log_probs)
+      >>> loss, jnp.exp(loss)  # `cross_entropy`, and the perplexity
+      (Array(2.6264653, dtype=float32), Array(13.824818, dtype=float32))
+      >>> jaxloss.reduce(each.predicted == labels)  # the accuracy
+      Array(0.5, dtype=float32)
+      >>> 1e-4 * jaxloss.reduce(each.log_normalizer**2)  # the part of a z-loss
+      Array(0.00150748, dtype=float32)
+      >>> jaxloss.softmax_log_probs(logits, jnp.array([[0, 1], [2, 1]])).log_probs
+      Array([[-0.23954476, -2.2395449 ],
+             [-0.0133859 , -5.013386  ]], dtype=float32)
     """
     devices.splits_classes(class_axis_name, None)
     reads, axis = classes.unlabelled(mask, logits=logits, axis=axis, class_mask=class_mask)
@@ -99,6 +126,51 @@ def linear_log_probs(
     class_axis_name: AxisName | None = None,
 ) -> LogProbs:
     r"""`softmax_log_probs` of a linear layer's logits, which are never held in memory.
+
+    .. math::
+      z = s \tanh \left( (h W + b) / s \right)
+
+    with the soft cap :math:`s` only where it is given.
+
+    Choose it for the head of a language model: to train by preferences or by a policy's gradient, whose losses take
+    log-probabilities; to distill from the ``k`` best classes of a teacher; or to log what the head says beside its
+    loss. A second pass through the head would cost as much as the first. It takes the memory of
+    ``linear_cross_entropy(reduction="none")``, and as many products: four with the gradients, where one number of
+    `linear_cross_entropy` takes three.
+
+    Args:
+      hidden: what the layer gets, ``[..., features]``.
+      kernel: ``[features, classes]``, as Flax keeps it. Products of two half-precision arrays add up in float32, and so
+        does the gradient of the kernel, over all chunks.
+      labels: class indices ``[...]``, or several for each token, ``[..., k]``.
+      mask: which tokens exist: bool, or 0 and 1; a scalar, or the rank of the tokens with each dimension equal or 1.
+        The others are 0 in every field and reach no derivative, whatever they hold. Chunks without any cost nothing.
+      bias: ``[classes]``.
+      soft_cap: above 0, the logits' largest size (Gemma 2 takes 30).
+      chunk_size: how many tokens go through at once, over all devices; as in `linear_cross_entropy`.
+      class_axis_name: axis of a surrounding ``shard_map`` over whose devices the classes are split, as in
+        `linear_cross_entropy`. The labels and the prediction count the classes of all devices.
+
+    Returns:
+      `LogProbs` of arrays in the shape of ``hidden`` without its last axis, at least float32; ``log_probs`` in that of
+      the labels. A label out of range makes its own log-probability NaN, and the gradient that goes through it. A
+      temperature is ``hidden``, ``bias`` and ``soft_cap`` divided by it.
+
+    Raises:
+      ValueError: if ``kernel`` or ``bias`` doesn't fit ``hidden``, ``chunk_size`` is less than 1, or
+        ``class_axis_name`` is no axis of a surrounding ``shard_map``.
+      TypeError: if the labels or ``chunk_size`` aren't integers.
+
+    Source: Wijmans et al., *Cut your losses in large-vocabulary language models* (2024), arXiv:2411.09009.
+
+    Example:
+      >>> hidden = jnp.array([[[1.0, 0.0], [0.0, 1.0]]])
+      >>> kernel = jnp.array([[2.0, 0.0, 0.0], [0.0, 0.0, 5.0]])
+      >>> each = jaxloss.linear_log_probs(hidden, kernel, jnp.array([[0, 1]]))
+      >>> each.log_probs, each.predicted
+      (Array([[-0.23954476, -5.013386  ]], dtype=float32), Array([[0, 2]], dtype=int32))
+      >>> jnp.sum(each.log_probs, axis=-1)  # of each sequence: masked tokens are 0
+      Array([-5.2529306], dtype=float32)
     """
     devices.splits_classes(class_axis_name, None)
     hidden, kernel, bias = _operands(hidden, kernel, bias)
@@ -143,8 +215,8 @@ def _targets(
         hint = reshape_hint(labels.shape, rows, whole=True)
         raise ValueError(
             message(
-                f"labels must be integers of shape {rows}, or ({many}) for k classes of each row, to fit {name} of shape "
-                f"{shape}, got {labels.dtype} of shape {labels.shape}{hint}"
+                f"labels must be integers of shape {rows}, or ({many}) for k classes of each row, to fit {name} of "
+                f"shape {shape}, got {labels.dtype} of shape {labels.shape}{hint}"
             )
         )
     count = shape[axis] * devices.axis_size(axis_name)

@@ -1,7 +1,7 @@
 """The entropy of a softmax, row by row, its most likely class, and the log-probabilities of several classes.
 
-With x = z - top <= 0 the entropy is log(sum exp(x)) and the mean of -x under the softmax: neither is negative, so a sure
-row keeps its digits. Its slope at a class of probability p is p (-x - that mean), which needs no logarithm.
+With x = z - top <= 0 the entropy is log(sum exp(x)) and the mean of -x under the softmax: neither is negative, so a
+sure row keeps its digits. Its slope at a class of probability p is p (-x - that mean), which needs no logarithm.
 """
 
 from __future__ import annotations
