@@ -34,7 +34,7 @@ F = torch and torch.nn.functional
 Draw = Callable[[np.random.Generator], tuple[np.ndarray, ...]]
 Loss = Callable[..., Any]
 NOT_LOSSES = {"Total", "checked", "combine", "class_balanced_weights", "dynamic_weight_average", "gradnorm_loss"}
-NOT_LOSSES |= {"uncertainty_weighting", "reduce"}
+NOT_LOSSES |= {"uncertainty_weighting", "reduce", "LogProbs", "linear_log_probs", "softmax_log_probs"}
 
 
 class Targets(NamedTuple):

@@ -34,7 +34,11 @@ class LogProbs(NamedTuple):
       log_probs: the logarithm of the probability of the row's label, or of each of its labels; at most 0.
       log_normalizer: the logarithm of the sum of the exponentials of the logits.
       entropy: of the softmax, in nats; at least 0.
-      predicted: int32, the class of the largest logit, the first one of equals.
+      predicted: int32, the class of the largest logit, the first one of equals; 0 where all classes are ruled out.
+
+    Example:
+      >>> jaxloss.softmax_log_probs(jnp.array([1.0, 1.0]), jnp.array(1)).entropy
+      Array(0.6931472, dtype=float32)
     """
 
     log_probs: Array
@@ -125,7 +129,7 @@ def linear_log_probs(
     chunk_size: int | None = None,
     class_axis_name: AxisName | None = None,
 ) -> LogProbs:
-    r"""`softmax_log_probs` of a linear layer's logits, which are never held in memory.
+    r"""Log-probabilities of labels under the softmax of a linear layer, and all of `softmax_log_probs`, without logits.
 
     .. math::
       z = s \tanh \left( (h W + b) / s \right)
