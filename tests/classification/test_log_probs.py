@@ -58,7 +58,10 @@ def close(found, expected, rtol=1e-6, atol=1e-6):
 def mixed(fields, only=FLOATS):
     """One number from some of the fields, with another slope for each entry."""
     of = dict(zip(FIELDS, fields))
-    return sum(jnp.sum(jnp.sin(of[name] + jnp.arange(of[name].size).reshape(of[name].shape))) for name in only)
+    return sum(
+        jnp.sum(jnp.sin(of[name] + jnp.arange(of[name].size, dtype=of[name].dtype).reshape(of[name].shape)))
+        for name in only
+    )
 
 
 linear = functools.partial(jaxloss.linear_log_probs, HIDDEN, KERNEL, chunk_size=4)
@@ -136,7 +139,7 @@ def test_extremes(labels):
     np.testing.assert_allclose(found.entropy, entropy, rtol=1e-6)
     np.testing.assert_array_equal(found.predicted, [1, 0, 0, 0, 0, 1, 1])
     for field in ("log_normalizer", "entropy"):
-        slopes = jax.grad(lambda z: jnp.sum(getattr(jaxloss.softmax_log_probs(z, labels), field)))(z)
+        slopes = jax.grad(lambda z, field=field: jnp.sum(getattr(jaxloss.softmax_log_probs(z, labels), field)))(z)
         assert np.all(np.isfinite(slopes)), field
         assert not np.any(slopes[4])
     p = np.exp(-20.0) / (1 + np.exp(-20.0))
@@ -162,7 +165,7 @@ def test_nan_makes_its_row_nan():
     found = jaxloss.softmax_log_probs(z, LABELS)
     for name in FLOATS:
         np.testing.assert_array_equal(np.isnan(getattr(found, name)), np.arange(ROWS) == 1)
-        slope = jax.grad(lambda z: jnp.sum(getattr(jaxloss.softmax_log_probs(z, LABELS), name)))(z)
+        slope = jax.grad(lambda z, name=name: jnp.sum(getattr(jaxloss.softmax_log_probs(z, LABELS), name)))(z)
         np.testing.assert_array_equal(np.isnan(slope), np.tile(np.arange(ROWS)[:, None] == 1, CLASSES))
     assert 0 <= found.predicted[1] < CLASSES
 
@@ -243,10 +246,12 @@ def test_masked_rows(labels):
         for a, b in zip(found, expected):
             np.testing.assert_allclose(a[mask], b[mask], rtol=1e-6)
             assert not np.any(a[~mask])
-        slopes = jax.grad(lambda x: mixed(f(x, y, mask)))(x)
-        np.testing.assert_allclose(slopes[mask], jax.grad(lambda x: mixed(f(x, labels, None)))(clean)[mask], rtol=1e-5)
+        slopes = jax.grad(lambda x, f=f: mixed(f(x, y, mask)))(x)
+        np.testing.assert_allclose(
+            slopes[mask], jax.grad(lambda x, f=f: mixed(f(x, labels, None)))(clean)[mask], rtol=1e-5
+        )
         assert not np.any(slopes[~mask])
-        assert not np.any(jax.jvp(lambda x: f(x, y, mask).entropy, (x,), (np.ones_like(x),))[1][~mask])
+        assert not np.any(jax.jvp(lambda x, f=f: f(x, y, mask).entropy, (x,), (np.ones_like(x),))[1][~mask])
 
 
 @pytest.mark.parametrize("bad", [CLASSES, -1])
@@ -263,7 +268,7 @@ def test_labels_out_of_range(bad):
             np.testing.assert_array_equal(np.argwhere(np.isnan(found.log_probs)), [place])
             close(found[1:], expected[1:])
             for name in FLOATS:
-                slope = jax.grad(lambda x: mixed(f(x, labels), [name]))(x)
+                slope = jax.grad(lambda x, f=f, labels=labels, name=name: mixed(f(x, labels), [name]))(x)
                 rows = np.arange(ROWS) == 2 if name == "log_probs" else np.zeros(ROWS, bool)
                 np.testing.assert_array_equal(np.isnan(slope), np.tile(rows[:, None], x.shape[1]))
 
