@@ -31,8 +31,9 @@ class Top(NamedTuple):
 
 
 def top_of(reads: classes.Reads, axis: int, axis_name: AxisName | None = None) -> Top:
-    x = lax.stop_gradient(reads.top.astype(reads.scores.dtype))
+    x = lax.stop_gradient(reads.top)
     own, place = _largest(x, axis, reads.class_mask is not None)
+    own = own.astype(reads.scores.dtype)
     top = devices.pmax(own, axis_name)
     if devices.names(axis_name):
         size = x.shape[axis]
@@ -55,7 +56,7 @@ def _largest(x: Array, axis: int, masked: bool) -> tuple[Array, Array]:
         width = next((width for width in range(int(count**0.5), 7, -1) if count % width == 0), 0)
 
     def plain(x: Array) -> tuple[Array, Array]:
-        return jnp.max(x, axis, keepdims=True), lax.expand_dims(lax.argmax(x, axis, jnp.int32), (axis,))
+        return _reduced([(x, lax.max)], axis, masked)[0], lax.expand_dims(lax.argmax(x, axis, jnp.int32), (axis,))
 
     def compared(x: Array) -> tuple[Array, Array]:
         top = jnp.max(x, axis, keepdims=True)

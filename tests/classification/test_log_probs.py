@@ -410,6 +410,8 @@ def test_memory_of_held_logits():
     assert temporaries(logged(jaxloss.softmax_log_probs), logits, labels) < 1
     assert temporaries(jaxloss.softmax_log_probs, logits, labels) < 1
     assert temporaries(jaxloss.softmax_log_probs, ((512, 16384), BF16), labels) < 1
+    some = np.arange(16384) % 3 > 0
+    assert temporaries(lambda z, y: jaxloss.softmax_log_probs(z, y, class_mask=some), logits, labels) < 1
     for f in (jaxloss.softmax_entropy, jax.value_and_grad(jaxloss.softmax_entropy)):
         assert temporaries(f, logits) < 1
 
