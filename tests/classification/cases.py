@@ -164,7 +164,7 @@ CASES = [
         jaxloss.softmax_entropy,
         {"logits": normal(6, 2)},
         formulas.entropy,
-        {"axis": 1, "class_mask": np.array([True, False, True, True, True, True])[None, :, None]},
+        {"axis": 1, "class_mask": np.array([True, False, True, True, True, True])},
         name="axis",
     ),
     Case(

@@ -44,7 +44,7 @@ def softmax(
 
 def entropy(logits, axis=-1, class_mask=None):
     if class_mask is not None:
-        logits = np.where(class_mask, logits, -np.inf)
+        logits = np.moveaxis(np.where(class_mask, np.moveaxis(logits, axis, -1), -np.inf), -1, axis)
     return special.entr(special.softmax(logits, axis)).sum(axis)
 
 

@@ -232,6 +232,7 @@ def test_kernels_of_half_precision_add_up_in_float32():
 # --- what doesn't exist, and what doesn't fit ------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("compiles_fast")
 @every_kind
 def test_masked_rows(labels):
     """0 in every field, in no derivative, whatever they hold."""
@@ -254,6 +255,7 @@ def test_masked_rows(labels):
         assert not np.any(jax.jvp(lambda x, f=f: f(x, y, mask).entropy, (x,), (np.ones_like(x),))[1][~mask])
 
 
+@pytest.mark.usefixtures("compiles_fast")
 @pytest.mark.parametrize("bad", [CLASSES, -1])
 def test_labels_out_of_range(bad):
     """NaN for the log-probability and for the gradient through it; the other fields know nothing of labels."""
