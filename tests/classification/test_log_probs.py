@@ -149,6 +149,22 @@ def test_extremes(labels):
     np.testing.assert_allclose(slopes[0], [-p, p, 0], rtol=1e-6)  # 1 - p without a subtraction
 
 
+@pytest.mark.usefixtures("compiles_fast")
+@every_kind
+def test_curvature_beside_classes_that_are_ruled_out(labels):
+    """Also of what comes out of a scan, of which JAX differentiates the bodies."""
+    z = np.array([[1.0, 0, -1, -np.inf], [-np.inf] * 4], np.float32)
+    labels = np.tile([0, 2], (2, 1)) if labels.ndim == 2 else np.zeros(2, int)
+    f = lambda z: mixed(jaxloss.softmax_log_probs(z, labels), ["entropy"])  # noqa: E731
+    scanned = lambda z: lax.scan(lambda _, x: (None, f(x)), None, z[None])[1][0]  # noqa: E731
+    exact = jax.hessian(lambda z: mixed([None, None, plain(z, labels[:1])[2]], ["entropy"]))(z[:1, :3])
+    for g in (f, scanned):
+        for second in (jax.hessian(g), jax.jacrev(jax.grad(g)), jax.jacrev(jax.jacfwd(g))):
+            found = jax.jit(second)(z)
+            close([found[:1, :3, :1, :3]], [exact])
+            assert np.all(np.isfinite(found)) and not np.any(found[:, 3]) and not np.any(found[1])
+
+
 def test_signs():
     """Not even by rounding is a probability above 1 or an entropy below 0."""
     rng = np.random.default_rng(1)
