@@ -567,6 +567,11 @@ OTHERS = [
     by_hand("wasserstein_distance", distributions, lambda p, y: abs(jnp.cumsum(p - y, -1)[:, :-1]).sum(-1)),
     by_hand("gaussian_kl_divergence", vectors(*SHAPE), lambda m, lv: 0.5 * (jnp.exp(lv) - 1 - lv + m**2).sum(-1)),
     by_hand(
+        "softmax_entropy",
+        vectors(*SHAPE, count=1),
+        lambda z: -(nn.softmax(z) * nn.log_softmax(z)).sum(-1),
+    ),
+    by_hand(
         "distillation_loss",
         vectors(*SHAPE),
         lambda z, t: 4 * optax.kl_divergence(nn.log_softmax(z / 2), nn.softmax(t / 2)),
