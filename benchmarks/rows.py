@@ -35,6 +35,7 @@ Draw = Callable[[np.random.Generator], tuple[np.ndarray, ...]]
 Loss = Callable[..., Any]
 NOT_LOSSES = {"Total", "checked", "combine", "class_balanced_weights", "dynamic_weight_average", "gradnorm_loss"}
 NOT_LOSSES |= {"uncertainty_weighting", "reduce", "next_token_labels"}
+NOT_LOSSES |= {"LogProbs", "linear_log_probs", "softmax_log_probs"}
 
 
 class Targets(NamedTuple):
@@ -586,6 +587,11 @@ OTHERS = [
     by_hand("hellinger_distance", distributions, lambda p, y: distance(p**0.5, y**0.5) / 2**0.5),
     by_hand("wasserstein_distance", distributions, lambda p, y: abs(jnp.cumsum(p - y, -1)[:, :-1]).sum(-1)),
     by_hand("gaussian_kl_divergence", vectors(*SHAPE), lambda m, lv: 0.5 * (jnp.exp(lv) - 1 - lv + m**2).sum(-1)),
+    by_hand(
+        "softmax_entropy",
+        vectors(*SHAPE, count=1),
+        lambda z: -(nn.softmax(z) * nn.log_softmax(z)).sum(-1),
+    ),
     by_hand(
         "distillation_loss",
         vectors(*SHAPE),

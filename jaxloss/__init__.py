@@ -7,6 +7,7 @@ from ._classification.binary import (
 )
 from ._classification.class_weights import class_balanced_weights as class_balanced_weights
 from ._classification.cross_entropy import cross_entropy as cross_entropy, nll_loss as nll_loss
+from ._classification.entropy import softmax_entropy as softmax_entropy
 from ._classification.focal import asymmetric_loss as asymmetric_loss, sigmoid_focal_loss as sigmoid_focal_loss
 from ._classification.label_probability import (
     generalized_cross_entropy as generalized_cross_entropy,
@@ -16,6 +17,11 @@ from ._classification.label_probability import (
     taylor_cross_entropy as taylor_cross_entropy,
 )
 from ._classification.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
+from ._classification.log_probs import (
+    LogProbs as LogProbs,
+    linear_log_probs as linear_log_probs,
+    softmax_log_probs as softmax_log_probs,
+)
 from ._classification.next_token import next_token_labels as next_token_labels
 from ._classification.ordinal import coral_loss as coral_loss
 from ._combination.combine import combine as combine

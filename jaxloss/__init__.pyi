@@ -4,6 +4,11 @@ from collections.abc import Callable
 from typing import Any, Literal, overload
 
 from ._classification.class_weights import class_balanced_weights as class_balanced_weights
+from ._classification.log_probs import (
+    LogProbs as LogProbs,
+    linear_log_probs as linear_log_probs,
+    softmax_log_probs as softmax_log_probs,
+)
 from ._classification.next_token import next_token_labels as next_token_labels
 from ._combination.combine import combine as combine
 from ._combination.weighing import (
@@ -164,6 +169,28 @@ def nll_loss(
     axis: int = -1,
     class_weights: ArrayLike | None = None,
     ignore_index: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def softmax_entropy(
+    logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    class_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def softmax_entropy(
+    logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    class_mask: ArrayLike | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

@@ -123,7 +123,8 @@ def linear_cross_entropy(
     tokens, layer = _as_varying(tokens, layer, class_axis_name)
     chunks, restore = _chunked(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
     if reduction == "none":
-        return restore(_each(chunks, layer, masked, class_axis_name)) * weight
+        of_tokens = functools.partial(_token_losses, axis_name=class_axis_name)
+        return restore(_each(of_tokens, chunks, layer, masked)) * weight
     total = _total(chunks, layer, class_axis_name)
     if reduction == "mean" and weights is not None:
         return reduce_sums(total, sum_of_weights(weight / unit, rows), reduction, axis_name, unit)
@@ -223,10 +224,13 @@ def _chunked(
         return x.reshape(chunks, groups * width, *tail)
 
     def restore(x: Array) -> Array:
-        x = jnp.moveaxis(x.reshape(chunks, groups, width), 0, 1).reshape(groups, chunks * width)[:, :size]
+        tail = x.shape[2:]
+        x = jnp.moveaxis(x.reshape(chunks, groups, width, *tail), 0, 1).reshape(groups, chunks * width, *tail)[:, :size]
         if order is not None:
-            x = jnp.take_along_axis(x, jnp.argsort(order, 1), 1)
-        x = x.reshape(count).reshape([rows[axis] for axis in axes]).transpose(np.argsort(axes))
+            back = jnp.argsort(order, 1)
+            x = jnp.take_along_axis(x, jnp.expand_dims(back, tuple(range(2, x.ndim))), 1)
+        x = x.reshape(count, *tail).reshape([*(rows[axis] for axis in axes), *tail])
+        x = x.transpose(*np.argsort(axes), *range(len(rows), x.ndim))
         by_row = P(*place.spec[:-1])
         return jax.sharding.reshard(x, NamedSharding(place.mesh, by_row)) if {*by_row} - {None} else x
 
@@ -272,12 +276,14 @@ def _as_varying(tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> t
     return tokens._replace(hidden=devices.pbroadcast(tokens.hidden, axis_name)), layer._replace(soft_cap=soft_cap)
 
 
+def _logits(products: Array, layer: _Layer) -> Array:
+    logits = products if layer.bias is None else products + layer.bias[None]
+    return logits if layer.soft_cap is None else _capped(logits, layer.soft_cap)
+
+
 def _token_losses(products: Array, tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> Array:
     """What each token costs, from its products with the kernel."""
-    logits = products if layer.bias is None else products + layer.bias[None]
-    if layer.soft_cap is not None:
-        logits = _capped(logits, layer.soft_cap)
-    reads = classes.reads(logits)
+    reads = classes.reads(_logits(products, layer))
     costs = smoothed_nll(reads, tokens.labels, tokens.poison, 1, layer.label_smoothing, layer.z_loss, axis_name)
     return jnp.where(tokens.exists, jnp.squeeze(costs, 1), 0)
 
@@ -305,7 +311,8 @@ def _zeros(like: Any, dtype: Any) -> Array:
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _total(chunks: _Tokens, layer: _Layer, axis_name: AxisName | None) -> Array:
     """The weighted sum of what the tokens cost."""
-    return jnp.sum(chunks.weight * _each(chunks, layer, True, axis_name))
+    of_tokens = functools.partial(_token_losses, axis_name=axis_name)
+    return jnp.sum(chunks.weight * _each(of_tokens, chunks, layer, True))
 
 
 def _total_rule(axis_name: AxisName | None, primals: Any, tangents: Any) -> tuple[Array, Array]:
@@ -343,14 +350,14 @@ def _total_rule(axis_name: AxisName | None, primals: Any, tangents: Any) -> tupl
 _total.defjvp(_total_rule, symbolic_zeros=True)
 
 
-def _each(chunks: _Tokens, layer: _Layer, skip: bool, axis_name: AxisName | None) -> Array:
-    """What each token costs, computed again on the way back."""
+def _each(of_tokens: Callable[..., Any], chunks: _Tokens, layer: _Layer, skip: bool) -> Any:
+    """What each token costs, or else gives, by its products with the kernel; computed again on the way back."""
     wide_kernel = layer.kernel.astype(chunks.weight.dtype)
 
-    def cost(_: None, chunk: _Tokens) -> tuple[None, Array]:
-        return None, _token_losses(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer, axis_name)
+    def work(_: None, chunk: _Tokens) -> tuple[None, Any]:
+        return None, of_tokens(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer)
 
-    step = jax.checkpoint(_if_any(cost) if skip else cost, prevent_cse=False)
+    step = jax.checkpoint(_if_any(work) if skip else work, prevent_cse=False)
     return lax.scan(step, None, chunks)[1]
 
 

@@ -14,7 +14,7 @@ from jax.sharding import AxisType
 
 from . import devices
 from .checks import array, iota, message, nan_unless, nearest, real, report, rounding, widened, within
-from .inputs import apart, narrow
+from .inputs import apart, narrow, row_mask
 from .shapes import along, bool_mask, broadcastable, one_axis, reshape_hint
 from .types import Array, ArrayLike, AxisName
 
@@ -55,6 +55,19 @@ def reads(
     if class_mask is not None:
         copies = [jnp.where(class_mask, copy, -jnp.inf) for copy in copies]
     return Reads(*copies, exists, class_mask, () if labels is None else apart(labels, 2))
+
+
+def unlabelled(
+    mask: ArrayLike | None, *, axis: int, class_mask: ArrayLike | None = None, **inputs: ArrayLike
+) -> tuple[Reads, int]:
+    """Scores over classes alone, as `labelled` takes them in, and the axis of the classes."""
+    ((name, scores),) = inputs.items()
+    given = narrow(name, scores)
+    scores = given.astype(widened(given))
+    axis = axis_of(axis, name, scores)
+    allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
+    exists = None if mask is None else row_mask(mask, scores, (axis,))
+    return reads(scores, given, exists, allowed), axis
 
 
 class Labels(NamedTuple):

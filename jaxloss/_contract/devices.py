@@ -83,6 +83,11 @@ def pmax(x: Array, axis_name: AxisName | None) -> Array:
     return functools.reduce(lax.pmax, names(axis_name), x)
 
 
+def pmin(x: Array, axis_name: AxisName | None) -> Array:
+    """The same of the minimum."""
+    return functools.reduce(lax.pmin, names(axis_name), x)
+
+
 def pall(fits: Array, axis_name: AxisName | None) -> Array:
     """What is true on all devices."""
     for name in names(axis_name):

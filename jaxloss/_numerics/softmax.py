@@ -173,12 +173,18 @@ def _beside_top(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName
     exp = jnp.exp(x)
     y = x if masked else reads.rest.astype(top.dtype) - of_rest
     exp_y = exp if masked else jnp.exp(y)
-    parts = [(exp, lax.add), (exp_y * jnp.minimum(y * (32 * y + 8), 8), lax.add)]
+    parts = [(exp, lax.add), (exp_y * _beside_weight(y), lax.add)]
     total, rest = devices.psum(_reduced(parts, axis, masked), axis_name)
     rest = rest / 8
     drowned = (total > 0) & (total < 1.5) & (top < jnp.finfo(top.dtype).max)
     beside = jnp.where(drowned | jnp.isnan(rest), rest, total - 1)  # the total's minimum may lose a NaN
     return _present(beside, reads)
+
+
+def _beside_weight(x: Array) -> Array:
+    """8 where a class is no top of a row that is sure, 0 for a top, there with the slope of 8 times the exponential."""
+    x = jnp.maximum(x, -1.5)  # lest the slope be 0 times infinity
+    return jnp.minimum(x * (32 * x + 8), 8)
 
 
 @_beside_top.defjvp
@@ -271,9 +277,9 @@ def _quick_soft_rows(reads: classes.Reads, top: Array, _: Array, axis: int, mass
     def beside_top(z: Array, y: Array, top: Array) -> tuple[Array, Array]:
         (z, of_mass), (top, top_of_mass) = inputs.apart(z, 2), inputs.apart(top, 2)
         x = z.astype(wide) - top
-        rest = add(jnp.exp(x) * jnp.minimum(x * (32 * x + 8), 8)) / 8
-        other = jnp.minimum(-6 * (of_mass.astype(wide) - top_of_mass), 2)
-        mass = 4 * add(_in_range(y, wide, 1 / 8) * other) if masses else jnp.zeros_like(total)
+        rest = add(jnp.exp(x) * _beside_weight(x)) / 8
+        other = jnp.minimum(jnp.square(jnp.maximum(of_mass.astype(wide) - top_of_mass, -2)), 1 / 4)
+        mass = 32 * add(_in_range(y, wide, 1 / 8) * other) if masses else jnp.zeros_like(total)
         return jnp.where(total < 1.5, rest, total - 1), mass
 
     exists = jnp.ones_like(total, bool) if reads.exists is None else reads.exists

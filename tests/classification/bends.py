@@ -58,6 +58,12 @@ EDGES = [
         probs=[0.0, 1],
         labels=[1.0, 0],
     ),
+    at(
+        jaxloss.softmax_entropy,
+        "ruled_out",
+        {"logits": [[*(-P * (np.log(P) + np.sum(P * NLL))), 0], [0, 0, 0, 0]]},
+        logits=[[*Z, -np.inf], [-np.inf] * 4],
+    ),
     at(jaxloss.nll_loss, "ruled_out", {"log_probs": [[0, -1]]}, log_probs=[[-np.inf, 0.0]], labels=[1]),
     at(jaxloss.nll_loss, "ruled_out_soft", {"log_probs": [[0, -1]]}, log_probs=[[-np.inf, 0.0]], labels=[[0.0, 1]]),
     at(
@@ -214,6 +220,10 @@ BENDS = [
         )
         for kind, label in (("hard", np.int32(0)), ("soft", SHARES))
         for tied in ((0, 0, 0), (1, 1, 0))
+    ),
+    *(
+        (f"softmax_entropy_{'_'.join(map(str, tied))}", jaxloss.softmax_entropy, (np.array(tied, float),))
+        for tied in ((0, 0, 0), (1, 1, 0), (1, 0, -9))
     ),
     (
         "class_balanced_at_a_half",

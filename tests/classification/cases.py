@@ -155,6 +155,19 @@ CASES = [
         name="probabilities",
     ),
     Case(
+        jaxloss.softmax_entropy,
+        {"logits": normal(6)},
+        formulas.entropy,
+        smooth=True,
+    ),
+    Case(
+        jaxloss.softmax_entropy,
+        {"logits": normal(6, 2)},
+        formulas.entropy,
+        {"axis": 1, "class_mask": np.array([True, False, True, True, True, True])},
+        name="axis",
+    ),
+    Case(
         jaxloss.softmax_focal_loss,
         {"logits": normal(6), "labels": classes(6)},
         formulas.softmax_focal,

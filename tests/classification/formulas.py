@@ -42,6 +42,12 @@ def softmax(
     return terms.sum(axis) + z_loss * np.squeeze(normalizer, axis) ** 2
 
 
+def entropy(logits, axis=-1, class_mask=None):
+    if class_mask is not None:
+        logits = np.moveaxis(np.where(class_mask, np.moveaxis(logits, axis, -1), -np.inf), -1, axis)
+    return special.entr(special.softmax(logits, axis)).sum(axis)
+
+
 def linear_softmax(hidden, labels, kernel, bias=0.0, soft_cap=None, chunk_size=None, **options):
     logits = hidden @ np.asarray(kernel, np.float64) + np.asarray(bias, np.float64)
     if soft_cap is not None:

@@ -121,6 +121,20 @@ def test_probability_labels_beside_ruled_out_classes(rows, sure, charged):
     close(by_labels, np.where((y == 0) & np.isinf(x), 0, -x), rtol=1e-5, atol=1e-14)  # of float64 at logits of 30
 
 
+@pytest.mark.parametrize("dtype", [F32, BF16])
+def test_second_derivatives_out_of_a_scan_beside_a_ruled_out_class(dtype):
+    """There JAX differentiates the sums themselves, of a row that is sure as well."""
+    z = jnp.zeros((2, 5), dtype).at[0, 1].set(-jnp.inf).at[1, 2].set(9)
+    for labels in both_labels([0, 2], 5):
+        plain = lambda z, labels=labels: jaxloss.cross_entropy(z, labels)  # noqa: E731
+        scanned = lambda z, f=plain: jnp.sum(jax.lax.map(f, z[None]))  # noqa: E731
+        second = [
+            jax.jvp(jax.grad(lambda z, f=f: jnp.square(f(z))), (z,), (jnp.ones_like(z).at[1, 2].set(2),))[1]
+            for f in (plain, scanned)
+        ]
+        np.testing.assert_allclose(*(np.asarray(x, np.float64) for x in second), rtol=1e-2, atol=1e-5)
+
+
 def test_nll_of_a_ruled_out_class():
     log_probs = jnp.log(jnp.array([[0.0, 0.5, 0.5], [0.0, 0.5, 0.5]]))
     for labels in both_labels([1, 0], 3):

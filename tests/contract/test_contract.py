@@ -415,7 +415,7 @@ def test_calls_that_do_not_fit(case):
         ({first: arguments[first].astype(np.int32)}, TypeError, f"{first} must be floating point, got int32; cast"),
         ({first: arguments[first].tolist()}, TypeError, f"{first} must be an array, got a list"),
         ({first: arguments[first].astype(np.complex64)}, TypeError, f"{first} must hold real numbers, got complex64"),
-        ({others[0]: arguments[others[0]].tolist()}, TypeError, f"{others[0]} must be an array, got a list"),
+        *(({x: arguments[x].tolist()}, TypeError, f"{x} must be an array, got a list") for x in others[:1]),
         ({"reduction": "average"}, ValueError, "reduction must be 'mean', 'sum', 'none' or 'total', got 'average'"),
         ({"reduction": "none", "axis_name": "data"}, ValueError, "axis_name reduces over devices"),
         ({"axis_name": ["data"]}, TypeError, "axis_name must be a plain value or a tuple of them, got a list"),

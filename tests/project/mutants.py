@@ -432,8 +432,8 @@ tests/likelihood tests/contract/test_gradients.py CONTRACT -k "gaussian_nll or v
 
 losses of tokens in another order: _classification/linear_cross_entropy.py
 tests/classification/test_linear_cross_entropy.py -k "dense or shapes or ignored or skipped"
-- jnp.take_along_axis(x, jnp.argsort(order, 1), 1)
-+ jnp.take_along_axis(x, order, 1)
+- back = jnp.argsort(order, 1)
++ back = order
 
 slopes that add up in half precision: _classification/linear_cross_entropy.py
 tests/classification/test_linear_cross_entropy.py -k "half or drift or dtypes"

@@ -21,8 +21,6 @@ from .test_docs import PAGES, readers_config
 
 __all__ = ["readers_config"]  # as a user has it, which the tests here otherwise forbid
 PAGE = PAGES["programs.md"]
-# Calls of what is still to come: delete a name here once it is there.
-WAITING = ("softmax_entropy", "softmax_log_probs", "linear_log_probs")
 
 
 # --- what all of the programs have -----------------------------------------------------------------------------------
@@ -296,8 +294,6 @@ def evaluate(code: str, names: dict[str, Any]) -> Any:
 @pytest.mark.thin(4)
 @pytest.mark.parametrize(("name", "code"), ROWS, ids=[f"{name}-{number}" for number, (name, _) in enumerate(ROWS)])
 def test_rows(name, code, arrays):
-    if any(re.search(rf"\b{waiting}\b", code) for waiting in WAITING):
-        pytest.skip("still to come")
     lead, formula = FORMULAS[name]
     numbers = {key: value for key, value in arrays.items() if isinstance(value, (jax.Array, float, int, dict))}
     exact = jax.tree.map(in_float64, {key: value for key, value in numbers.items() if key[0] != "_"})
@@ -346,8 +342,6 @@ def test_packed_sequences_of_any_number(arrays):
 @pytest.mark.parametrize("code", [code for name, code in ROWS if name == "entropy of a policy"])
 def test_actions_that_are_ruled_out(code, arrays):
     """Where the formula of Flax's ppo is NaN."""
-    if any(waiting in code for waiting in WAITING):
-        pytest.skip("still to come")
 
     def entropy(logits: Any) -> Any:
         return evaluate(code, {**arrays, "logits": logits})
