@@ -226,7 +226,7 @@ def _soft_rows(
 
 
 def _soft_rule(
-    axis: int, axis_name: AxisName | None, _: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
+    axis: int, axis_name: AxisName | None, masses: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
 ) -> tuple[_SoftRows, _SoftRows]:
     reads, top, labels = primals
     (d_z, *_), _, d_labels = tangents
