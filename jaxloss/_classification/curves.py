@@ -15,7 +15,7 @@ from .._contract import classes
 from .._contract.checks import real
 from .._contract.types import Array, ArrayLike
 from .._numerics.derivatives import clip_to_finite, derivative, quotient, squarable, times, with_partials
-from .._numerics.softmax import every_nll, hard_nll, row_max, soft_nll
+from .._numerics.softmax import every_nll, hard_nll, log_sum_exp, row_max, soft_nll
 from .._numerics.special import exp_remainder, exprel, exprel_slope
 
 
@@ -52,7 +52,7 @@ def _expected(
     curve: Callable[..., Array], axis: int, z: Array, top: Array, labels: Array, *options: Array
 ) -> tuple[Array, Array]:
     """For each row the expected `curve` under its label's distribution, and log sum exp(z - top)."""
-    _, log_normalizer = soft_nll(classes.reads(z), top, labels, axis)
+    log_normalizer = log_sum_exp(classes.reads(z), top, axis)
     terms = times(labels, curve(every_nll(z, top, log_normalizer, axis), *options))
     return jnp.sum(terms, axis, keepdims=True), log_normalizer
 
@@ -63,7 +63,7 @@ def _expected_rule(
     """In the logits it is `soft_nll` with the slopes of the curve for labels, and as accurate."""
     z, top, labels, *options = primals
     d_z, _, d_labels, *d_options = tangents
-    _, log_normalizer = soft_nll(classes.reads(z), top, labels, axis)
+    log_normalizer = log_sum_exp(classes.reads(z), top, axis)
     nll = every_nll(z, top, log_normalizer, axis)
     costs, slopes = jax.jvp(lambda nll: curve(nll, *options), (nll,), (jnp.ones_like(nll),))
     changes = [jnp.zeros_like(top), jnp.zeros_like(top)]

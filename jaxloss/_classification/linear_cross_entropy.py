@@ -20,7 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 from .._contract import classes, devices, inputs
-from .._contract.checks import array, message, widened
+from .._contract.checks import array, message, real, widened
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import element_weights, power_of_two, reduce_sums, sum_of_weights, valid_reduction
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
@@ -283,7 +283,7 @@ def _logits(products: Array, layer: _Layer) -> Array:
 
 def _token_losses(products: Array, tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> Array:
     """What each token costs, from its products with the kernel."""
-    reads = classes.reads(_logits(products, layer))
+    reads = classes.reads(_logits(products, layer), labels=tokens.labels if real(tokens.labels) else None)
     costs = smoothed_nll(reads, tokens.labels, tokens.poison, 1, layer.label_smoothing, layer.z_loss, axis_name)
     return jnp.where(tokens.exists, jnp.squeeze(costs, 1), 0)
 

@@ -131,7 +131,7 @@ def hard_nll(
     reads: classes.Reads, top: Array, labels: Array, axis: int, axis_name: AxisName | None = None
 ) -> tuple[Array, Array]:
     """For each row the negative log-likelihood of its label, and log sum exp(z - top)."""
-    log_normalizer = _log1p(_beside_top(reads, top, axis, axis_name))
+    log_normalizer = log_sum_exp(reads, top, axis, axis_name)
     x = _label_logit(reads, top, labels, axis, axis_name)
     return _minus_log(log_normalizer, x), log_normalizer
 
@@ -327,6 +327,11 @@ def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tup
     change = tangents[0] - lead
     softmax = jnp.where((x == 0) & (tops == 1), 0, jnp.exp(x - log_normalizer))
     return every_nll(*primals, axis), _directional(softmax, change, axis) - change
+
+
+def log_sum_exp(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName | None = None) -> Array:
+    """log sum exp(z - top) of each row; 0 where all classes are ruled out."""
+    return _log1p(_beside_top(reads, top, axis, axis_name))
 
 
 def _log1p(beside: Array) -> Array:
