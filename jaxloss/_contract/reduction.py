@@ -44,8 +44,10 @@ class Total:
     """A weighted sum of losses and the weight that went into it: a mean that can still be added to.
 
     The mean of means is wrong wherever the parts hold unequal weight. Totals add up to the right one: across
-    microbatches with ``+`` or the builtin ``sum``, across devices with `psum`. A pytree: it goes through ``scan``,
-    ``jit``, ``jax.export``, and checkpoints: pickled, of Orbax or of Flax.
+    microbatches with ``+`` or the builtin ``sum``, across devices with `psum`. ``*`` and ``/`` by a number scale each
+    loss, and so the mean; ``jax.tree.map`` would scale both sums and leave the mean as it was. `with_weight` divides by
+    another count. A pytree: it goes through ``scan``, ``jit``, ``jax.export``, and checkpoints: pickled, of Orbax or of
+    Flax.
 
     Attributes:
       total: the sum of mask * weight * loss.
