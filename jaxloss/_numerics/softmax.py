@@ -284,7 +284,7 @@ def _quick_soft_rows(reads: classes.Reads, top: Array, _: Array, axis: int, mass
 
     exists = jnp.ones_like(total, bool) if reads.exists is None else reads.exists
     beside, mass_beside = lax.cond(
-        jnp.any((total < 1.5) & exists),
+        _anywhere((total < 1.5) & exists),
         beside_top,
         lambda *_: (total - 1, jnp.zeros_like(total)),
         reads.rest,
@@ -301,7 +301,18 @@ def _quick_soft_rows(reads: classes.Reads, top: Array, _: Array, axis: int, mass
         z, y = _present(z.astype(wide), reads), _present(nearest(y.astype(wide), "[0, 1]"), reads)
         return _exact_soft_rows(z, top, y, axis)
 
-    return lax.cond(jnp.all(fits), lambda *_: rows, exact, reads.rest, reads.labels[0], top)
+    return lax.cond(_anywhere(~fits), exact, lambda *_: rows, reads.rest, reads.labels[0], top)
+
+
+@jax.custom_batching.custom_vmap
+def _anywhere(x: Array) -> Array:
+    """Whether any is true, in all of a batch of `vmap`: a condition of each example would run both its branches."""
+    return jnp.any(x)
+
+
+@_anywhere.def_vmap
+def _(size: int, batched: list[bool], x: Array) -> tuple[Array, bool]:
+    return _anywhere(x), False
 
 
 def _in_range(y: Array, dtype: Any, unit: float) -> Array:

@@ -121,6 +121,20 @@ def test_probability_labels_beside_ruled_out_classes(rows, sure, charged):
     close(by_labels, np.where((y == 0) & np.isinf(x), 0, -x), rtol=1e-5, atol=1e-14)  # of float64 at logits of 30
 
 
+def test_probability_labels_under_vmap():
+    """What only some examples need is done where one does, and nowhere else; nothing is of the logits' size."""
+    z = 2 * jax.random.normal(jax.random.key(0), (3, 4, 256))
+    y = jax.nn.softmax(jax.random.normal(jax.random.key(1), z.shape))
+    odd = z.at[1, 2, 3].set(jnp.inf).at[2, 0, 5].set(-jnp.inf).at[0, 1, 7].set(40)
+    both = jax.value_and_grad(lambda z, y: jnp.sum(jaxloss.cross_entropy(z, y, reduction="none")))
+    mapped = jax.vmap(jax.vmap(both))
+    for logits in (z, odd):
+        found, wanted = jax.jit(mapped)(logits, y), [[both(*pair) for pair in zip(*rows)] for rows in zip(logits, y)]
+        close(found[0], [[value for value, _ in rows] for rows in wanted])
+        np.testing.assert_allclose(found[1], [[slope for _, slope in rows] for rows in wanted], rtol=1e-5, atol=1e-7)
+    assert temporaries(mapped, z, y) < z.nbytes / 2
+
+
 @pytest.mark.parametrize("dtype", [F32, BF16])
 def test_second_derivatives_out_of_a_scan_beside_a_ruled_out_class(dtype):
     """There JAX differentiates the sums themselves, of a row that is sure as well."""
