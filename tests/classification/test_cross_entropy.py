@@ -132,7 +132,8 @@ def test_probability_labels_under_vmap():
         found, wanted = jax.jit(mapped)(logits, y), [[both(*pair) for pair in zip(*rows)] for rows in zip(logits, y)]
         close(found[0], [[value for value, _ in rows] for rows in wanted])
         np.testing.assert_allclose(found[1], [[slope for _, slope in rows] for rows in wanted], rtol=1e-5, atol=1e-7)
-    assert temporaries(mapped, z, y) < z.nbytes / 2
+    large = jax.ShapeDtypeStruct((8, 64, 1024), F32)
+    assert temporaries(mapped, large, large) < 8 * 64 * 1024 * 4 / 10
 
 
 @pytest.mark.parametrize("dtype", [F32, BF16])
