@@ -172,11 +172,12 @@ def nearest(x: Array, interval: str) -> Array:
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _nearest(x: Array, interval: str) -> Array:
     low, high = map(float, interval[1:-1].split(","))
-    if interval[0] == "[" and low > -math.inf:
-        x = jnp.maximum(x, low)
-    if interval[-1] == "]" and high < math.inf:
-        x = -jnp.maximum(-x, -high)  # a minimum makes a clamp of both, which XLA for CPUs writes out before a sum
-    return x
+    least, most = interval[0] == "[" and low > -math.inf, interval[-1] == "]" and high < math.inf
+    if least and most:
+        # Not a clamp, which XLA for CPUs writes out before a sum; there its maximum may lose a NaN.
+        return -jnp.maximum(-jnp.maximum(x, low), -high) + (x - x)
+    x = jnp.maximum(x, low) if least else x
+    return jnp.minimum(x, high) if most else x
 
 
 @_nearest.defjvp

@@ -150,8 +150,10 @@ def labels_for(
         if allowed is not None:
             fits &= allowed | (jnp.abs(labels) <= near)
         report("labels", labels, fits, f"lie in [0, 1]{hint}")
-        if allowed is None:  # not jnp.all, which would write a mask to memory; NaN shows by itself
-            fits = jnp.max(jnp.abs(lax.stop_gradient(labels) - 0.5), axis, keepdims=True) <= 0.5 + near
+        if allowed is None:  # not jnp.all, which would write a mask to memory; the maximum may lose a NaN
+            held = lax.stop_gradient(labels)
+            fits = jnp.max(jnp.abs(held - 0.5), axis, keepdims=True) <= 0.5 + near
+            fits &= ~jnp.isnan(jnp.sum(held, axis, keepdims=True))
         labels = nearest(labels, "[0, 1]")
         if allowed is not None:
             labels = jnp.where(allowed, labels, 0)

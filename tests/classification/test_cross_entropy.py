@@ -121,6 +121,20 @@ def test_probability_labels_beside_ruled_out_classes(rows, sure, charged):
     close(by_labels, np.where((y == 0) & np.isinf(x), 0, -x), rtol=1e-5, atol=1e-14)  # of float64 at logits of 30
 
 
+@pytest.mark.parametrize("sure", [0, 30])
+def test_a_nan_among_many_probability_labels_or_their_logits(sure):
+    z = jax.random.normal(jax.random.key(0), (64, 1000)).at[3, 4].add(sure)
+    y = jax.nn.softmax(jax.random.normal(jax.random.key(1), z.shape))
+    both = jax.jit(jax.vmap(jax.value_and_grad(jaxloss.cross_entropy, (0, 1))))
+    one_by_one = jax.jit(jax.grad(lambda z, y: jnp.sum(jaxloss.cross_entropy(z, y, reduction="none")), (0, 1)))
+    for place in ((5, 7), (60, 999)):
+        for logits, labels in ((z.at[place].set(jnp.nan), y), (z, y.at[place].set(jnp.nan))):
+            value, slopes = both(logits, labels)
+            for found in (value[:, None], *slopes, *one_by_one(logits, labels)):
+                np.testing.assert_array_equal(np.isnan(found).all(1), np.arange(64) == place[0])
+                assert np.isnan(found).any(1).sum() == 1
+
+
 def test_probability_labels_under_vmap():
     """What only some examples need is done where one does, and nowhere else; nothing is of the logits' size."""
     z = 2 * jax.random.normal(jax.random.key(0), (3, 4, 256))
