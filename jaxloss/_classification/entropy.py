@@ -8,7 +8,8 @@ from .._contract import classes
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
-from .._numerics.entropy import entropy, log_normalizer_of, top_of
+from .._numerics.entropy import entropy, top_of
+from .._numerics.softmax import log_sum_exp
 
 
 @jit
@@ -57,5 +58,5 @@ def softmax_entropy(
     """
     reads, axis = classes.unlabelled(mask, logits=logits, axis=axis, class_mask=class_mask)
     top = top_of(reads, axis).finite
-    losses = jnp.squeeze(entropy(reads, top, log_normalizer_of(reads, top, axis), axis), axis)
+    losses = jnp.squeeze(entropy(reads, top, log_sum_exp(reads, top, axis), axis), axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)

@@ -16,11 +16,10 @@ from jax import lax
 from .._contract import classes, devices, inputs
 from .._contract.types import Array, AxisName
 from .derivatives import precomputed
-from .softmax import _beside_top, _directional, _log1p, _minus_log, _present, _reciprocal, _reduced, shifted
+from .softmax import _beside_top, _directional, _minus_log, _present, _reciprocal, _reduced, log_sum_exp, shifted
 
 
 _FAR = 1e3  # below the top, where a class has no part: exp(-1000) is 0
-_OUT = 1e9  # the same where its square counts, beside a top as large
 
 
 class Top(NamedTuple):
@@ -76,21 +75,6 @@ def _largest(x: Array, axis: int, masked: bool) -> tuple[Array, Array]:
     return lax.platform_dependent(x, cpu=by_block, default=plain) if width else plain(x)
 
 
-def log_normalizer_of(reads: classes.Reads, top: Array, axis: int) -> Array:
-    """log sum exp(z - top) of each row; 0 where all classes are ruled out."""
-    return _log1p(_beside(reads, top, axis, None))
-
-
-def _beside(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName | None) -> Array:
-    """`_beside_top`, whose body can be differentiated as well: classes that are ruled out are only far below."""
-    masked = reads.class_mask is not None
-    (low,) = inputs.apart(top, 1)
-    read = "total" if masked else "rest"
-    clipped = jnp.maximum(getattr(reads, read).astype(top.dtype), low - _OUT)
-    beside = _beside_top(reads._replace(**{read: clipped}), top, axis, axis_name)
-    return jnp.where(top == -jnp.finfo(top.dtype).max, -1, beside) if masked else beside
-
-
 @functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
 def entropy(
     reads: classes.Reads, top: Array, log_normalizer: Array, axis: int, axis_name: AxisName | None = None
@@ -144,7 +128,7 @@ def several_log_probs(
 
     `place`, where the top is, and the labels count the classes of all devices.
     """
-    log_normalizer = _log1p(_beside(reads, top, axis, axis_name))
+    log_normalizer = log_sum_exp(reads, top, axis, axis_name)
     x = _present(entries(shifted(reads.scores, top), labels, axis, axis_name), reads)
     return -_minus_log(log_normalizer, x), log_normalizer
 
@@ -154,7 +138,7 @@ def _(axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents:
     """By changes of the labels' logits, and of the normaliser without the top, whose part is written apart: 1 - p."""
     reads, top, place, labels = primals
     z, d_z = _present(reads.scores, reads), _present(tangents[0].scores, reads)
-    beside = _beside(reads, top, axis, axis_name)
+    beside = _beside_top(reads, top, axis, axis_name)
     scale = _reciprocal(1 + beside)
     x = entries(shifted(z, top), place, axis, axis_name)
     shared = devices.pbroadcast(scale, axis_name)
