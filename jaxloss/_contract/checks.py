@@ -175,7 +175,7 @@ def _nearest(x: Array, interval: str) -> Array:
     least, most = interval[0] == "[" and low > -math.inf, interval[-1] == "]" and high < math.inf
     if least and most:
         # Not a clamp, which XLA for CPUs writes out before a sum; there its maximum may lose a NaN.
-        return -jnp.maximum(-jnp.maximum(x, low), -high) + (x - x)
+        return -jnp.maximum(-jnp.maximum(x, low), -high) + lax.stop_gradient(x - x)
     x = jnp.maximum(x, low) if least else x
     return jnp.minimum(x, high) if most else x
 

@@ -318,7 +318,7 @@ def _(size: int, batched: list[bool], x: Array) -> tuple[Array, bool]:
 def _in_range(y: Array, dtype: Any, unit: float) -> Array:
     """The nearest probability in units that no other loop has, whose bounds would be written to memory, as 0 would."""
     y = y.astype(dtype)
-    zero = y - y  # or NaN, which the maxima may lose
+    zero = lax.stop_gradient(y - y)  # or NaN, which the maxima may lose
     return -jnp.maximum(-jnp.maximum(y * unit, zero), -unit) + zero
 
 
