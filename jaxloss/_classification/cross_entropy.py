@@ -13,7 +13,7 @@ from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
 from .._numerics.derivatives import times
-from .._numerics.softmax import smoothed_nll
+from .._numerics.nll import smoothed_nll
 
 
 @jit_over_classes

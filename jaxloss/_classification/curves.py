@@ -15,7 +15,9 @@ from .._contract import classes
 from .._contract.checks import real
 from .._contract.types import Array, ArrayLike
 from .._numerics.derivatives import clip_to_finite, derivative, quotient, squarable, times, with_partials
-from .._numerics.softmax import every_nll, hard_nll, log_sum_exp, row_max, soft_nll
+from .._numerics.nll import every_nll, hard_nll
+from .._numerics.soft_nll import soft_nll
+from .._numerics.softmax import log_sum_exp, row_max
 from .._numerics.special import exp_remainder, exprel, exprel_slope
 
 

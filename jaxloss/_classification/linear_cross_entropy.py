@@ -25,7 +25,7 @@ from .._contract.jit import jit_over_classes
 from .._contract.reduction import element_weights, power_of_two, reduce_sums, sum_of_weights, valid_reduction
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
 from .._numerics.derivatives import precomputed, squarable, with_partials
-from .._numerics.softmax import smoothed_nll
+from .._numerics.nll import smoothed_nll
 
 
 @jit_over_classes

@@ -14,7 +14,7 @@ from .._contract.jit import jit_over_classes
 from .._contract.shapes import bool_mask, reshape_hint
 from .._contract.types import Array, ArrayLike, AxisName, Positive
 from .._numerics.entropy import entries, entropy, several_log_probs, top_of
-from .._numerics.softmax import hard_nll
+from .._numerics.nll import hard_nll
 from .linear_cross_entropy import (
     _as_varying,
     _chunk_size,

@@ -169,13 +169,17 @@ def nearest(x: Array, interval: str) -> Array:
     return _nearest(x, interval)
 
 
+def clipped(x: Array, low: Array | float, high: float) -> Array:
+    """Not a clamp, which XLA for CPUs writes out before a sum; there its maxima may lose a NaN, so it is added."""
+    return -jnp.maximum(-jnp.maximum(x, low), -high) + lax.stop_gradient(x - x)
+
+
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _nearest(x: Array, interval: str) -> Array:
     low, high = map(float, interval[1:-1].split(","))
     least, most = interval[0] == "[" and low > -math.inf, interval[-1] == "]" and high < math.inf
     if least and most:
-        # Not a clamp, which XLA for CPUs writes out before a sum; there its maximum may lose a NaN.
-        return -jnp.maximum(-jnp.maximum(x, low), -high) + lax.stop_gradient(x - x)
+        return clipped(x, low, high)
     x = jnp.maximum(x, low) if least else x
     return jnp.minimum(x, high) if most else x
 

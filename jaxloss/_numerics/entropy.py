@@ -16,7 +16,7 @@ from jax import lax
 from .._contract import classes, devices, inputs
 from .._contract.types import Array, AxisName
 from .derivatives import precomputed
-from .softmax import _beside_top, _directional, _minus_log, _present, _reciprocal, _reduced, log_sum_exp, shifted
+from .softmax import beside_top, class_nll, directional, log_sum_exp, present, reciprocal_or_0, reduced, shifted
 
 
 _FAR = 1e3  # below the top, where a class has no part: exp(-1000) is 0
@@ -39,7 +39,7 @@ def top_of(reads: classes.Reads, axis: int, axis_name: AxisName | None = None) -
         size = x.shape[axis]
         first = place + size * jnp.asarray(lax.axis_index(devices.names(axis_name)), jnp.int32)
         place = devices.pmin(jnp.where(own < top, size * devices.axis_size(axis_name) - 1, first), axis_name)
-    top, place = _present(top, reads), _present(place, reads)
+    top, place = present(top, reads), present(place, reads)
     largest = jnp.finfo(top.dtype).max
     return Top(top, jnp.clip(top, -largest, largest), place)
 
@@ -56,7 +56,7 @@ def _largest(x: Array, axis: int, masked: bool) -> tuple[Array, Array]:
         width = next((width for width in range(int(count**0.5), 7, -1) if count % width == 0), 0)
 
     def plain(x: Array) -> tuple[Array, Array]:
-        return _reduced([(x, lax.max)], axis, masked)[0], lax.expand_dims(lax.argmax(x, axis, jnp.int32), (axis,))
+        return reduced([(x, lax.max)], axis, masked)[0], lax.expand_dims(lax.argmax(x, axis, jnp.int32), (axis,))
 
     def compared(x: Array) -> tuple[Array, Array]:
         top = jnp.max(x, axis, keepdims=True)
@@ -93,31 +93,31 @@ def _(axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents:
     value = precomputed(f, log_normalizer + mean, *primals)
     x = _below(reads, top)
     scale, mean = (devices.pbroadcast(part, axis_name) for part in (scale, mean))
-    change = _present(_directional(jnp.exp(x) * scale * (-x - mean), tangents[0].scores, axis), reads)
+    change = present(directional(jnp.exp(x) * scale * (-x - mean), tangents[0].scores, axis), reads)
     return value, devices.psum([change], axis_name)[0]
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _spread(reads: classes.Reads, top: Array, axis: int, axis_name: AxisName | None) -> Array:
-    """The sum of -x exp(x). From a read of its own, and as XLA's library for CPUs takes it: see `_beside_top`."""
+    """The sum of -x exp(x). From a read of its own, and as XLA's library for CPUs takes it: see `beside_top`."""
     (own,) = inputs.apart(top, 1)
     x = reads.mean.astype(top.dtype) - own
-    (total,) = _reduced([(jnp.exp(x) * jnp.minimum(-x, _FAR), lax.add)], axis, reads.class_mask is not None)
+    (total,) = reduced([(jnp.exp(x) * jnp.minimum(-x, _FAR), lax.add)], axis, reads.class_mask is not None)
     total = jnp.where(top == jnp.finfo(top.dtype).max, 0, total)  # infinite classes share all there is
-    return devices.psum([_present(total, reads)], axis_name)[0]
+    return devices.psum([present(total, reads)], axis_name)[0]
 
 
 @_spread.defjvp
 def _(axis: int, axis_name: AxisName | None, primals: Any, tangents: Any) -> tuple[Array, Array]:
     reads, top = primals
     x = _below(reads, top)
-    change = _present(_directional(jnp.exp(x) * (-x - 1), tangents[0].scores, axis), reads)
+    change = present(directional(jnp.exp(x) * (-x - 1), tangents[0].scores, axis), reads)
     return _spread(*primals, axis, axis_name), devices.psum([change], axis_name)[0]
 
 
 def _below(reads: classes.Reads, top: Array) -> Array:
     """z - top, finite."""
-    return jnp.maximum(shifted(_present(reads.scores, reads), top), -_FAR)
+    return jnp.maximum(shifted(present(reads.scores, reads), top), -_FAR)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(4, 5))
@@ -129,22 +129,22 @@ def several_log_probs(
     `place`, where the top is, and the labels count the classes of all devices.
     """
     log_normalizer = log_sum_exp(reads, top, axis, axis_name)
-    x = _present(entries(shifted(reads.scores, top), labels, axis, axis_name), reads)
-    return -_minus_log(log_normalizer, x), log_normalizer
+    x = present(entries(shifted(reads.scores, top), labels, axis, axis_name), reads)
+    return -class_nll(log_normalizer, x), log_normalizer
 
 
 @several_log_probs.defjvp
 def _(axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     """By changes of the labels' logits, and of the normaliser without the top, whose part is written apart: 1 - p."""
     reads, top, place, labels = primals
-    z, d_z = _present(reads.scores, reads), _present(tangents[0].scores, reads)
-    beside = _beside_top(reads, top, axis, axis_name)
-    scale = _reciprocal(1 + beside)
+    z, d_z = present(reads.scores, reads), present(tangents[0].scores, reads)
+    beside = beside_top(reads, top, axis, axis_name)
+    scale = reciprocal_or_0(1 + beside)
     x = entries(shifted(z, top), place, axis, axis_name)
     shared = devices.pbroadcast(scale, axis_name)
     is_first = classes.is_label(z, devices.local_index(place, z.shape[axis], axis_name), axis)
     rest = jnp.where(is_first, 0, jnp.exp(shifted(z, top)) * shared)
-    (change,) = devices.psum([_directional(rest, d_z, axis)], axis_name)
+    (change,) = devices.psum([directional(rest, d_z, axis)], axis_name)
     d_first, d_labels = (entries(d_z, index, axis, axis_name) for index in (place, labels))
     d_others = d_labels - jnp.exp(x) * scale * d_first
     d_log_probs = jnp.where(labels == place, (beside - jnp.expm1(x)) * scale * d_first, d_others) - change
