@@ -404,6 +404,29 @@ def test_classes_over_devices(check_vma, labels, kind):
     close(found, expected, rtol=2e-5, atol=1e-5)
 
 
+@pytest.mark.thin(5)
+@pytest.mark.usefixtures("compiles_fast")
+@every_kind
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
+@pytest.mark.parametrize("spec", [P("data", "model"), P(None, "model"), P("data", None)], ids=str)
+def test_sharded_jit(spec, kind, labels):
+    """Rows and classes that are placed and not mapped: the numbers of one device, and gradients that stay in place."""
+    mesh = jax.make_mesh((2, 4), ("data", "model"), axis_types=(kind, kind))
+    put = lambda x, spec: jax.device_put(x, jax.NamedSharding(mesh, spec))  # noqa: E731
+    by_row = [jnp.asarray(x) for x in (labels, np.array([1, 1, 0, 1, 1, 1], bool))]
+    placed = [put(x, P(spec[0])) for x in by_row]
+    held = lambda z, y, m: jaxloss.softmax_log_probs(z, y, m)  # noqa: E731
+    layer = lambda h, k, y, m: jaxloss.linear_log_probs(h, k, y, m, chunk_size=2)  # noqa: E731
+    for f, learned, specs in ((held, (Z,), [spec]), (layer, (HIDDEN, KERNEL), [P(spec[0]), P(None, spec[1])])):
+        one = lambda *x: mixed(f(*x)[:3])  # noqa: B023, E731
+        both = jax.jit(lambda *x: (f(*x), jax.grad(one, tuple(range(len(x) - 2)))(*x)))  # noqa: B023
+        found = both(*map(put, learned, specs), *placed)
+        close(found[0], both(*learned, *by_row)[0], rtol=1e-5, atol=1e-5)
+        close(found[1], both(*learned, *by_row)[1], rtol=2e-5, atol=1e-5)
+        for slope, spec_of in zip(found[1], specs):
+            assert slope.sharding.is_equivalent_to(jax.NamedSharding(mesh, spec_of), 2)
+
+
 # --- cost ------------------------------------------------------------------------------------------------------------
 
 
