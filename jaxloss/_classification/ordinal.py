@@ -65,5 +65,6 @@ def coral_loss(
     poison = nan_unless(fits, logits.dtype) + nan_with_any(logits, axis)
     above = (labels > threshold).astype(logits.dtype) + poison
     losses = jnp.sum(binary_nll(logits, above, jnp.ones((), logits.dtype)), axis)
-    losses = losses + jnp.squeeze(poison, axis)  # said once more for want of thresholds
+    if count == 0:  # no threshold says it
+        losses = losses + jnp.squeeze(poison, axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)

@@ -61,8 +61,8 @@ def total_variation_distance(
       >>> jaxloss.total_variation_distance(probs, labels, reduction="none")
       Array([0.25, 1.  ], dtype=float32)
     """
-    probs, labels, axes = from_probs(mask, axis, probs, labels)
-    losses = 0.5 * jnp.sum(absolute(probs - labels), axes)
+    probs, labels, sound, axes = from_probs(mask, axis, probs, labels)
+    losses = 0.5 * sound * jnp.sum(absolute(probs - labels), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -107,8 +107,8 @@ def hellinger_distance(
       >>> jaxloss.hellinger_distance(probs, labels, reduction="none")
       Array([0., 1.], dtype=float32)
     """
-    probs, labels, axes = from_probs(mask, axis, probs, labels)
-    losses = jnp.squeeze(_hellinger(probs, labels, axes), axes)
+    probs, labels, sound, axes = from_probs(mask, axis, probs, labels)
+    losses = sound * jnp.squeeze(_hellinger(probs, labels, axes), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -158,10 +158,10 @@ def wasserstein_distance(
       Array([10., 15.], dtype=float32)
     """
     place = classes.axis_of(axis, "probs", inputs.floating("probs", probs))
-    probs, labels, axes = from_probs(mask, place, probs, labels)
+    probs, labels, sound, axes = from_probs(mask, place, probs, labels)
     moved = absolute(jnp.cumsum(unsharded(probs - labels, place), place))
     gaps = along(_gaps(positions, probs, place), probs.ndim, place)
-    return reduce(jnp.sum(moved * gaps, axes), weights, mask, reduction=reduction, axis_name=axis_name)
+    return reduce(sound * jnp.sum(moved * gaps, axes), weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 def _gaps(positions: ArrayLike | None, probs: Array, axis: int) -> Array:

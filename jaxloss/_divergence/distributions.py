@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -14,30 +16,49 @@ from .._numerics.special import exp_remainder
 
 def from_logs(
     mask: ArrayLike | None, axis: Axes, log_probs: ArrayLike, labels: ArrayLike, labelled: str, logs: str = "[-inf, 0]"
-) -> tuple[Array, Array, tuple[int, ...]]:
+) -> tuple[Array, Array, Array, tuple[int, ...]]:
     return distributions(mask, axis, (logs, labelled), log_probs=log_probs, labels=labels)
-
-
-def distributions(
-    mask: ArrayLike | None, axis: Axes, intervals: tuple[str, ...], **given: ArrayLike
-) -> tuple[Array, Array, tuple[int, ...]]:
-    """Two distributions, and the axes of their classes; where a value doesn't fit its interval, all of both is NaN."""
-    arrays, axes = inputs.vectors(mask, axis=axis, harmless=0.0, **given)
-    poison = jnp.zeros((), arrays[0].dtype)
-    for (name, x), came, interval in zip(zip(given, arrays), given.values(), intervals):
-        near = rounding(came, x.dtype)
-        report(name, x, within(x, interval, near), {"[-inf, 0]": "be at most 0"}.get(interval, f"lie in {interval}"))
-        for extreme in (jnp.min, jnp.max):  # not jnp.all, which would write a mask to memory
-            farthest = extreme(lax.stop_gradient(x), axes, keepdims=True, initial=0)
-            poison = poison + nan_unless(within(farthest, interval, near), x.dtype)
-    first, labels = (nearest(x, interval) for x, interval in zip(arrays, intervals))
-    return first + poison, labels + poison, axes
 
 
 def from_probs(
     mask: ArrayLike | None, axis: Axes, probs: ArrayLike, labels: ArrayLike
-) -> tuple[Array, Array, tuple[int, ...]]:
+) -> tuple[Array, Array, Array, tuple[int, ...]]:
     return distributions(mask, axis, ("[0, 1]", "[0, 1]"), probs=probs, labels=labels)
+
+
+def distributions(
+    mask: ArrayLike | None, axis: Axes, intervals: tuple[str, ...], **given: ArrayLike
+) -> tuple[Array, Array, Array, tuple[int, ...]]:
+    """Two distributions; for each pair 1, or NaN where a value doesn't fit its interval; the axes of the classes.
+
+    A loss is multiplied by it: so accelerators take the sum and the check in one pass over both. On CPUs XLA would
+    keep what value and slope share in memory, unless the check stands between.
+    """
+    arrays, axes = inputs.vectors(mask, axis=axis, harmless=0.0, **given)
+    nears = [rounding(came, x.dtype) for came, x in zip(given.values(), arrays)]
+    for name, x, interval, near in zip(given, arrays, intervals, nears):
+        rule = {"[-inf, 0]": "be at most 0"}.get(interval, f"lie in {interval}")
+        report(name, x, within(x, interval, near), rule)
+
+    def extremes(*arrays: Array) -> Array:  # lest XLA for CPUs write a mask to memory
+        fits = [
+            within(extreme(x, axes, keepdims=True, initial=0), interval, near)
+            for x, interval, near in zip(arrays, intervals, nears)
+            for extreme in (jnp.min, jnp.max)
+        ]
+        return functools.reduce(jnp.logical_and, fits)
+
+    def every(*arrays: Array) -> Array:
+        fits = functools.reduce(jnp.logical_and, map(within, arrays, intervals, nears))
+        return jnp.min(fits.astype(arrays[0].dtype), axes, keepdims=True, initial=1) > 0
+
+    fits = lax.platform_dependent(*map(lax.stop_gradient, arrays), cpu=extremes, default=every)
+    poison = nan_unless(fits, arrays[0].dtype)
+    at_once = lambda poison: (poison, jnp.ones_like(poison))  # noqa: E731
+    at_last = lambda poison: (jnp.zeros_like(poison), 1 + poison)  # noqa: E731
+    between, sound = lax.platform_dependent(poison, cpu=at_once, default=at_last)
+    first, labels = (nearest(x, interval) + between for x, interval in zip(arrays, intervals))
+    return first, labels, jnp.squeeze(sound, axes), axes
 
 
 def log_or(x: Array, otherwise: float) -> Array:

@@ -56,9 +56,9 @@ def kl_divergence(
       >>> jaxloss.kl_divergence(jnp.log(probs), labels, reduction="none")
       Array([0.       , 0.6931472], dtype=float32)
     """
-    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[-inf, 0]" if log_labels else "[0, 1]")
+    log_probs, labels, sound, axes = from_logs(mask, axis, log_probs, labels, "[-inf, 0]" if log_labels else "[0, 1]")
     terms = (_kl_of_logs if log_labels else _kl)(labels, log_probs)
-    return reduce(jnp.sum(terms, axes), weights, mask, reduction=reduction, axis_name=axis_name)
+    return reduce(sound * jnp.sum(terms, axes), weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 @jit
@@ -105,9 +105,9 @@ def reverse_kl_divergence(
       >>> jaxloss.reverse_kl_divergence(jnp.log(probs), labels, reduction="none")
       Array([0.       , 0.6931472], dtype=float32)
     """
-    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[-inf, 0]" if log_labels else "[0, 1]")
+    log_probs, labels, sound, axes = from_logs(mask, axis, log_probs, labels, "[-inf, 0]" if log_labels else "[0, 1]")
     terms = _kl_of_logs(log_probs, labels) if log_labels else _reverse_kl(log_probs, labels)
-    return reduce(jnp.sum(terms, axes), weights, mask, reduction=reduction, axis_name=axis_name)
+    return reduce(sound * jnp.sum(terms, axes), weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 @jit
@@ -150,8 +150,8 @@ def generalized_kl_divergence(
       >>> jaxloss.generalized_kl_divergence(jnp.log(amounts), labels, reduction="none")
       Array([0.       , 1.7725887], dtype=float32)
     """
-    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[0, inf)", "[-inf, inf)")
-    losses = jnp.sum(_generalized_kl(log_probs, labels), axes)
+    log_probs, labels, sound, axes = from_logs(mask, axis, log_probs, labels, "[0, inf)", "[-inf, inf)")
+    losses = sound * jnp.sum(_generalized_kl(log_probs, labels), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -203,8 +203,8 @@ def js_divergence(
       >>> jaxloss.js_divergence(jnp.log(probs), labels, reduction="none")
       Array([0.       , 0.6931472], dtype=float32)
     """
-    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[0, 1]")
-    losses = jnp.sum(_js(log_probs, labels, jnp.asarray(mixture)), axes)
+    log_probs, labels, sound, axes = from_logs(mask, axis, log_probs, labels, "[0, 1]")
+    losses = sound * jnp.sum(_js(log_probs, labels, jnp.asarray(mixture)), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

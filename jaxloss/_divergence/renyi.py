@@ -62,8 +62,8 @@ def renyi_divergence(
       >>> [round(float(jaxloss.renyi_divergence(jnp.log(probs), labels, alpha=a)), 4) for a in (0.5, 1, 2)]
       [0.1054, 0.1927, 0.3075]
     """
-    log_probs, labels, axes = from_logs(mask, axis, log_probs, labels, "[0, 1]")
-    losses = jnp.squeeze(_renyi(log_probs, labels, jnp.asarray(alpha), axes), axes)
+    log_probs, labels, sound, axes = from_logs(mask, axis, log_probs, labels, "[0, 1]")
+    losses = sound * jnp.squeeze(_renyi(log_probs, labels, jnp.asarray(alpha), axes), axes)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

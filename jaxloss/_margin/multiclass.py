@@ -57,7 +57,7 @@ def multiclass_hinge_loss(
     scores, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, scores=scores, axis=axis, only_integers=True
     )
-    losses = positive(1 + _largest_lead(scores, labels, poison, axis))
+    losses = positive(1 + _largest_lead(scores, labels, axis)) * _sound(scores, poison, axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -110,8 +110,9 @@ def multi_margin_loss(
     scores, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, scores=scores, axis=axis, only_integers=True
     )
-    terms = positive(margin + _lead(scores, labels, poison + nan_with_any(scores, axis), axis))
+    terms = positive(margin + _above_label(scores, labels, axis))
     losses = jnp.mean(terms if p == 1 else square(terms), axis)
+    losses = losses * _sound(scores, poison, axis)
     weights = classes.weigh(weights, class_weights, labels, mask, axis, scores)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -156,22 +157,38 @@ def multiclass_perceptron_loss(
     scores, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, scores=scores, axis=axis, only_integers=True
     )
-    losses = positive(_largest_lead(scores, labels, poison, axis))
+    losses = positive(_largest_lead(scores, labels, axis)) * _sound(scores, poison, axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-def _largest_lead(scores: Array, labels: Array, poison: Array, axis: int) -> Array:
-    poison = poison + nan_with_any(scores, axis)
-    return jnp.max(_lead(scores, labels, poison, axis), axis) + jnp.squeeze(poison, axis)
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _largest_lead(scores: Array, labels: Array, axis: int) -> Array:
+    """How far the best other class lies above the label; infinitely far below where there is no other."""
+    others = jnp.where(classes.is_label(scores, labels, axis), -jnp.inf, scores)
+    best = jnp.max(others, axis, keepdims=True)
+    return jnp.squeeze(score_gap(best, classes.at_label(scores, labels, axis)), axis)
 
 
-def _lead(scores: Array, labels: Array, poison: Array, axis: int) -> Array:
-    """How far each class lies above the label; the label itself infinitely far below."""
-    return _above_label(scores * (1 + poison), labels, axis) + poison
+@_largest_lead.defjvp
+def _(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    """In one sum over the classes, of which equal best ones share."""
+    scores, labels = primals
+    is_label = classes.is_label(scores, labels, axis)
+    others = jnp.where(is_label, -jnp.inf, scores)
+    is_best = (others == jnp.max(others, axis, keepdims=True)) & ~is_label
+    share = 1 / jnp.maximum(jnp.sum(is_best, axis, keepdims=True, dtype=scores.dtype), 1)
+    slope = jnp.where(is_label, -1, jnp.where(is_best, share, 0))
+    return _largest_lead(*primals, axis), jnp.sum(slope * tangents[0], axis)
+
+
+def _sound(scores: Array, poison: Array, axis: int) -> Array:
+    """1 for each row; NaN where one of its scores or its label is bad, for all of its slopes."""
+    return jnp.squeeze(1 + poison + nan_with_any(scores, axis), axis)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _above_label(scores: Array, labels: Array, axis: int) -> Array:
+    """How far each class lies above the label; the label itself infinitely far below."""
     own = classes.at_label(scores, labels, axis)
     return jnp.where(classes.is_label(scores, labels, axis), -jnp.inf, score_gap(scores, own))
 
