@@ -198,4 +198,5 @@ def _(axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[A
     (scores, labels), (d_scores, _) = primals, tangents
     is_label = classes.is_label(scores, labels, axis)
     own = jnp.sum(jnp.where(is_label, d_scores, 0), axis, keepdims=True)
-    return _above_label(scores, labels, axis), jnp.where(is_label, 0, d_scores - own)
+    others = (~is_label).astype(scores.dtype)  # a factor, by which a slope of NaN stays one
+    return _above_label(scores, labels, axis), others * (d_scores - own)
