@@ -1,4 +1,4 @@
-"""What `lax.platform_dependent` keeps for accelerators, run here: it says what the form for CPUs says."""
+"""What accelerators compile says what the form for CPUs says: values, derivatives, and what doesn't fit."""
 
 import functools
 
@@ -6,38 +6,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 
 from ..harness.derivatives import cast
+from ..harness.platforms import forms_for
 from ..harness.rows import CASES, FIRST, exhaustive
 from .test_contract import by_call, calls, check_calls, exact, program
 
 
 pytestmark = pytest.mark.usefixtures("compiles_fast")
 
-platform_of = jax.make_user_context("cpu")  # a part of the key of every jit cache
-
-
-def built(case, platform, monkeypatch):
-    """The row's program with the forms for a platform, and for which platforms these are named."""
-    named = []
-
-    def chosen(*arguments, default=None, **forms):
-        named.append(platform if platform in forms else "default")
-        return forms.get(platform, default)(*arguments)
-
-    _, x, direction, held = calls(case)
-    with monkeypatch.context() as patch, platform_of(platform):
-        patch.setattr(lax, "platform_dependent", chosen)
-        return program(case).lower(*cast((x, direction), jnp.float64), held), named
-
 
 @exhaustive([case for case in CASES if case in FIRST or "class_mask" in case.options])
-def test_forms_of_other_platforms(case, x64, monkeypatch):
+def test_forms_of_other_platforms(case, x64):
     names, x, direction, held = calls(case)
     seen = [[]]  # a program without forms was tested for what it is
     for platform in ("tpu", "cuda"):
-        lowered, named = built(case, platform, monkeypatch)
+        with forms_for(platform) as named:
+            lowered = program(case).lower(*cast((x, direction), jnp.float64), held)
         if named in seen:
             continue
         seen.append(named)
@@ -45,7 +30,6 @@ def test_forms_of_other_platforms(case, x64, monkeypatch):
         check_calls(case, found)
         for name, wanted in exact(case).items():
             if "bad" not in name:
-                agrees = functools.partial(
-                    np.testing.assert_allclose, rtol=1e-9, atol=1e-9, err_msg=f"{platform}, {name}"
-                )
+                error = f"{platform}, {name}"
+                agrees = functools.partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-9, err_msg=error)
                 jax.tree.map(agrees, found[name], wanted)
