@@ -11,7 +11,7 @@ NEWEST_PYTHON := $(shell for minor in 13 12; do \
       "$$python" -m pip --version >/dev/null 2>&1 && echo "$$python" && exit; \
     done; done)
 
-.PHONY: demo test test-all test-oldest test-newest update mutants package fuzz lint format docs notebooks bench bench-all clean
+.PHONY: demo test test-all test-oldest test-newest update mutants package fuzz lint format docs notebooks bench bench-all bench-accelerators clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python notebooks/run.py notebooks/quickstart.ipynb
@@ -84,6 +84,11 @@ bench-all: bench $(VENV)/ready
 	.venv-bench/bin/python benchmarks/linear_cross_entropy.py
 	.venv-bench/bin/python benchmarks/linear_cross_entropy.py --dtype bfloat16
 
+# What XLA compiles for TPUs, and for an H100 where CUDA's plugin is in that environment; nothing runs on any.
+bench-accelerators: .venv-accelerators/ready
+	.venv-accelerators/bin/python benchmarks/accelerators.py $(if $(ONLY),--only '$(ONLY)') \
+	  $(if $(TARGETS),--targets $(TARGETS)) $(if $(DTYPES),--dtypes $(DTYPES))
+
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv --without-pip $(VENV)
 	$(PYTHON) -m pip --python $(VENV)/bin/python install --quiet --editable '.[dev]'
@@ -97,6 +102,12 @@ $(VENV)/ready: pyproject.toml
 .venv-bench/ready: pyproject.toml
 	$(PYTHON) -m venv --without-pip .venv-bench
 	$(PYTHON) -m pip --python .venv-bench/bin/python install --quiet --editable '.[bench]'
+	touch $@
+
+# For the H100 as well: $(PYTHON) -m pip --python .venv-accelerators/bin/python install 'jax[cuda12]'
+.venv-accelerators/ready: pyproject.toml
+	$(PYTHON) -m venv --without-pip .venv-accelerators
+	$(PYTHON) -m pip --python .venv-accelerators/bin/python install --quiet --editable '.[accelerators]'
 	touch $@
 
 clean:

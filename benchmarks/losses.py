@@ -29,15 +29,10 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch wants memory too
 
 import jax
-import matplotlib
 from measure import Record, Result, allocate, fresh_ratios, measured, on_gpu
-from rows import OTHERS, ROWS, TARGETED, torch
+from rows import MISSING, OTHERS, ROWS, TARGETED, torch
 
 import jaxloss
-
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 
 PEERS = {"peer": ("C0", "o"), "torch": ("C1", "s"), "torch.compile": ("C1", "D"), "keras": ("C2", "^")}
@@ -143,6 +138,12 @@ def described(record: Record) -> list[str]:
 
 def draw(results: Sequence[Result], title: str, path: Path) -> None:
     """Two columns, those with targets on the left."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
+
     halves = [[r for r in results if r.row in rows] for rows in (TARGETED, OTHERS)]
     figure, axes = plt.subplots(
         1, 2, figsize=(18, 1.6 + 0.25 * max(map(len, halves))), layout="constrained", sharex=True
@@ -172,14 +173,12 @@ def draw(results: Sequence[Result], title: str, path: Path) -> None:
         axis.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
     names = {"peer": "Optax, else by hand", "torch": "PyTorch", "keras": "Keras on JAX", "floor": "floor: a copy"}
     handles = [
-        plt.Line2D(
+        Line2D(
             [], [], color=c, marker=m, ls="", mfc="white" if name == "torch.compile" else c, label=names.get(name, name)
         )
         for name, (c, m) in PEERS.items()
     ]
-    handles.append(
-        plt.Line2D([], [], color="0.5", lw=2.5, alpha=0.45, marker="|", ls="", ms=12, mew=2.5, label="target")
-    )
+    handles.append(Line2D([], [], color="0.5", lw=2.5, alpha=0.45, marker="|", ls="", ms=12, mew=2.5, label="target"))
     figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(title)
     figure.savefig(path, dpi=100)
@@ -197,7 +196,7 @@ def machine() -> tuple[str, str]:
 
 def versions() -> str:
     found = [f"Python {platform.python_version()}", f"jaxloss {jaxloss.__version__}"]
-    for name in ("jax", "jaxlib", "optax", "torch", "keras"):
+    for name in ("jax", "jaxlib", "libtpu", "jax-cuda12-plugin", "optax", "torch", "keras"):
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
@@ -210,6 +209,8 @@ def main() -> None:
     parser.add_argument("--only", metavar="LOSS", help="print this loss's rows, write nothing")
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
+    if MISSING:
+        parser.error(f"rows.py has no row for {', '.join(MISSING)}")
     rows = [row for row in ROWS if options.only in (None, row.loss)]
     if not rows:
         parser.error(f"no loss is called {options.only}")

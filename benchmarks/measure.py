@@ -72,19 +72,28 @@ def mean(losses: Any) -> Any:
     return losses if losses.ndim == 0 else losses.mean()
 
 
-def compiled(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Callable[[], Any], float, float, float]:
+def step(f: Callable[..., Any], argnums: tuple[int, ...]) -> Callable[..., Any]:
+    return jax.value_and_grad(lambda *a: mean(f(*a)), argnums)
+
+
+def built(f: Callable[..., Any], arguments: Sequence[Any], platform: str | None = None) -> tuple[Any, float, float]:
+    """The program, with the seconds of tracing and lowering, and of compiling."""
     jax.clear_caches()  # else what an earlier contender traced comes for free
     start = time.perf_counter()
-    lowered = jax.jit(f).trace(*arguments).lower()
+    lowered = jax.jit(f).trace(*arguments).lower(lowering_platforms=None if platform is None else (platform,))
     middle = time.perf_counter()
     program = lowered.compile()
-    end = time.perf_counter()
+    return program, middle - start, time.perf_counter() - middle
+
+
+def compiled(f: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Callable[[], Any], float, float, float]:
+    program, lowering, compiling = built(f, arguments)
     size = program.memory_analysis().temp_size_in_bytes / MIB
-    return lambda: jax.block_until_ready(program(*arguments)), size, middle - start, end - middle
+    return lambda: jax.block_until_ready(program(*arguments)), size, lowering, compiling
 
 
 def of_jax(f: Callable[..., Any], arguments: Sequence[Any], argnums: tuple[int, ...]) -> Contender:
-    return Contender(*compiled(jax.value_and_grad(lambda *a: mean(f(*a)), argnums), arguments))
+    return Contender(*compiled(step(f, argnums), arguments))
 
 
 def copied(*arguments: jax.Array) -> jax.Array:

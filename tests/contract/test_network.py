@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import re
 from pathlib import Path
@@ -15,15 +14,13 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import jaxloss
 
+from ..harness.benchmarks import benchmark
 from ..harness.rows import some
 from .test_devices import info_nce
 
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("network", ROOT / "benchmarks" / "network.py")
-assert SPEC is not None and SPEC.loader is not None
-network = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(network)
+network = benchmark("network")
 
 ROWS, FEATURES, CLASSES, CHUNKS = 64, 16, 32, 4
 NAMES = {"axis_name": "data", "class_axis_name": "model"}
