@@ -24,9 +24,16 @@ def row_max(
 ) -> Array:
     """The largest logit of each row, held constant and finite; NaN where it is poisoned."""
     largest = jnp.finfo(z.dtype).max
-    (top,) = reduced([(lax.stop_gradient(z), lax.max)], axis, masked)
+    (top,) = reduced([(_as_widened(lax.stop_gradient(z)), lax.max)], axis, masked)
     top = jnp.clip(devices.pmax(top, axis_name), -largest, largest)
     return top if poison is None else nan_where(jnp.isnan(poison), top)
+
+
+def _as_widened(z: Array) -> Array:
+    """`z`, whose maximum XLA for TPUs would else take of what it was before, in bfloat16, in a slow pass of its own."""
+    info = jnp.finfo(z.dtype)
+    keep = lambda z: lax.reduce_precision(z, info.nexp, info.nmant)  # noqa: E731
+    return lax.platform_dependent(z, tpu=keep, default=lambda z: z)
 
 
 def shifted(z: Array, top: Array) -> Array:
