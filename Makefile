@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python -m
-TESTS = $(RUN) pytest -n auto --dist worksteal
+TESTS = $(RUN) pytest -n auto --dist worksteal $(SAMPLE)
 OLDEST_JAX := $(shell sed -n 's/^dependencies = \["jax>=\(.*\)"\]/\1/p' pyproject.toml)
 # The Python here that gets the newest JAX: one on the path that runs, or one of pyenv's, whose shims may not.
 NEWEST_PYTHON := $(shell for minor in 13 12; do \
@@ -29,7 +29,8 @@ test-all: test
 test-oldest: .venv-oldest/ready
 	.venv-oldest/bin/python -m pytest -n auto --dist worksteal --sample -m "not exhaustive" tests/contract/test_contract.py tests/contract/test_transforms.py
 
-# On the newest JAX: `make test`, or with `make newest-NAME` any other of these.
+# On the newest JAX: `make test`, or with `make newest-NAME` any other of these. SAMPLE=--sample takes of the rows the
+# first of each module.
 test-newest: newest-test
 
 newest-%:

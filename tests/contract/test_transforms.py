@@ -1,6 +1,8 @@
 """Every loss under every transform, alone and on eight devices, two of them without a single element.
 
-What losses compute under them is in `test_contract.py`; here it is the same. `make test` takes one row of each kind.
+What losses compute under them is in `test_contract.py`; here it is the same. `make test` takes one row of each kind,
+`make test-all` one of each loss, and all where a transform takes options. Mapped axes and `pmap` take a kind's row in
+both: that a loss does nothing there but what `reduce` does is in `test_devices_meet_in_scalars_only`.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from ..harness.problems import (
     same,
     slope,
 )
-from ..harness.rows import CASES, FIRST, exhaustive
+from ..harness.rows import CASES, FIRST, exhaustive, one_of_each_kind
 from .test_contract import complaint, spoiled
 
 
@@ -86,7 +88,7 @@ def test_value_and_gradient_eagerly_through(case, transform):
 
 
 @as_users_compile
-@exhaustive(CASES)
+@exhaustive(FIRST)
 def test_value_and_gradient_through(case):
     """All in one program, which compiles once."""
     p = problem(case)
@@ -96,7 +98,7 @@ def test_value_and_gradient_through(case):
         check(result, p, name)
 
 
-@exhaustive(CASES)
+@exhaustive(FIRST)
 def test_whole_hessians(case):
     """In each order of modes, by all unit vectors at once; in one direction they are in `test_contract.py`."""
     p = problem(case)
@@ -149,7 +151,7 @@ def test_gradient_of_every_other_argument_and_option(case):
             np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-@exhaustive(CASES)
+@exhaustive(FIRST)
 def test_reverse_over_reverse_by_every_argument(case, x64):
     at = place(case)
     choices = {name: x for name, x in case.options.items() if not real(x)}
@@ -161,7 +163,7 @@ def test_reverse_over_reverse_by_every_argument(case, x64):
 
 
 @as_users_compile
-@exhaustive(CASES)
+@exhaustive(FIRST)
 def test_float16(case):
     """Costs the rounding of the inputs, nothing more: the reference gets the same rounded inputs."""
     arguments = case.arguments()
@@ -247,7 +249,7 @@ def test_numbers_sweep_under_vmap_and_do_not_recompile(case):
     np.testing.assert_allclose(swept[0], p.value, rtol=1e-5)
 
 
-@exhaustive(CASES)
+@exhaustive(FIRST)
 def test_export_for_any_size(case):
     """Of each axis; reloaded with first and second derivatives."""
     p = problem(case)
@@ -265,7 +267,7 @@ def test_export_for_any_size(case):
     np.testing.assert_allclose(exported.call(*without), f(*without), rtol=1e-6)
 
 
-@exhaustive(FIRST)
+@one_of_each_kind
 def test_mapped_axes(case):
     """Over one name, two, and one of two, with the gradient inside and outside, in one program."""
     p = problem(case)
@@ -301,7 +303,7 @@ def step(case: Case, names: Any, mean: bool = True):
     return step
 
 
-@exhaustive(FIRST)
+@one_of_each_kind
 def test_pmap(case):
     p = problem(case)
     x, rest = jax.tree.map(lambda x: x[:, None], (p.x, p.rest))
@@ -309,7 +311,7 @@ def test_pmap(case):
     same(mapped(x, jnp.zeros((1, *p.x.shape[1:])), rest), (alone(case).value, alone(case).shared))
 
 
-@exhaustive(CASES)
+@exhaustive(FIRST)
 def test_sharded_jit(case):
     """Value, gradient and losses, in one program; the gradient stays where the first argument is."""
     p = problem(case)

@@ -46,11 +46,17 @@ KINDS = {
 }
 
 
+def of_each_kind(cases: list[Case]) -> list[Case]:
+    rows = {kind: [case for case in cases if case.loss.__name__ == kind.partition("-")[0]] for kind in KINDS}
+    return [next((case for case in rows if case.id == kind), rows[0]) for kind, rows in rows.items() if rows]
+
+
 def exhaustive(cases: list[Case]) -> Any:
     """All of these rows in `make test-all`, and in `make test` one of each kind: what it tests is JAX's machinery."""
-    rows = {kind: [case for case in cases if case.loss.__name__ == kind.partition("-")[0]] for kind in KINDS}
-    quick = [next((case for case in rows if case.id == kind), rows[0]) for kind, rows in rows.items() if rows]
-    return pytest.mark.parametrize("case", some(cases, *quick), ids=lambda case: case.id)
+    return pytest.mark.parametrize("case", some(cases, *of_each_kind(cases)), ids=lambda case: case.id)
+
+
+one_of_each_kind = pytest.mark.parametrize("case", of_each_kind(FIRST), ids=lambda case: case.id)
 
 
 def some(values: Iterable[Any], *quick: Any) -> list[Any]:
