@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from .._contract import classes, inputs
 from .._contract.checks import array, iota, message, nan_unless, nan_with_any, nearest, real, report, rounding, within
@@ -137,27 +140,63 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
     index = listed.astype(jnp.int32)
     target = jnp.cumsum(index == -1, -1, dtype=jnp.int32) == 0
     place = iota(index, index.ndim - 1)
-    hits = (index[..., :, None] == place[..., None, :]) & target[..., :, None]
+
+    def hit(place: Array, index: Array, target: Array) -> Array:
+        return ((index == place) & target).astype(scores.dtype)
+
     poison += nan_unless(jnp.all(fits, -1, keepdims=True), scores.dtype)
-    return scores, jnp.sum(hits, -2, dtype=scores.dtype), poison
+    return scores, _summed(hit, (place,), (index, target)), poison
 
 
 @jax.custom_jvp
 def _pairwise_hinge(scores: Array, copies: Array, poison: Array) -> Array:
-    pairs, excess = _pairs(scores, copies)
-    return jnp.sum(jnp.where(pairs > 0, pairs * positive(excess), 0), (-2, -1)) / scores.shape[-1] + jnp.sum(poison, -1)
+    of_targets = _over_classes(scores, copies, positive)
+    return jnp.sum(of_targets, -1) / scores.shape[-1] + jnp.sum(poison, -1)
 
 
 @_pairwise_hinge.defjvp
 def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
     scores, copies, poison = primals
-    pairs, excess = _pairs(scores, copies)
-    pull = jnp.where(pairs > 0, pairs * above_zero(excess), 0)
-    slope = (jnp.sum(pull, -2) - jnp.sum(pull, -1)) / scores.shape[-1] + poison
+    pull = _over_targets(scores, copies, above_zero) - _over_classes(scores, copies, above_zero)
+    slope = pull / scores.shape[-1] + poison
     return _pairwise_hinge(scores, copies, poison), jnp.sum(slope * tangents[0], -1)
 
 
-def _pairs(scores: Array, copies: Array) -> tuple[Array, Array]:
-    """For each target and each class how often the two make a pair, and by how much that falls short of its margin."""
-    pairs = copies[..., :, None] * (copies == 0).astype(copies.dtype)[..., None, :]
-    return pairs, 1 + score_gap(scores[..., None, :], scores[..., :, None])
+def _over_classes(scores: Array, copies: Array, of_excess: Callable[[Array], Array]) -> Array:
+    """For each target the sum over all other classes, by how much these fall short of the margin."""
+
+    def term(score: Array, copies: Array, other: Array, its_copies: Array) -> Array:
+        pair = (copies > 0) & (its_copies == 0)
+        return jnp.where(pair, copies * of_excess(1 + score_gap(other, score)), 0)
+
+    return _summed(term, (scores, copies), (scores, copies))
+
+
+def _over_targets(scores: Array, copies: Array, of_excess: Callable[[Array], Array]) -> Array:
+    """For each other class the sum over the targets."""
+
+    def term(score: Array, copies: Array, target: Array, its_copies: Array) -> Array:
+        pair = (copies == 0) & (its_copies > 0)
+        return jnp.where(pair, its_copies * of_excess(1 + score_gap(score, target)), 0)
+
+    return _summed(term, (scores, copies), (scores, copies))
+
+
+def _summed(term: Callable[..., Array], own: tuple[Array, ...], others: tuple[Array, ...]) -> Array:
+    """For each class the sum of its terms with every class, without an array of classes by classes in memory.
+
+    On CPUs class by class; on accelerators along the last axis, where XLA sums up what it computes.
+    """
+
+    def one_by_one(own: tuple[Array, ...], others: tuple[Array, ...]) -> Array:
+        def add(total: Array, other: tuple[Array, ...]) -> tuple[Array, None]:
+            return total + term(*own, *(x[..., None] for x in other)), None
+
+        like = term(*own, *(x[..., :1] for x in others))
+        start = jnp.zeros_like(like)
+        return lax.scan(add, start, tuple(jnp.moveaxis(x, -1, 0) for x in others))[0]
+
+    def at_once(own: tuple[Array, ...], others: tuple[Array, ...]) -> Array:
+        return jnp.sum(term(*(x[..., :, None] for x in own), *(x[..., None, :] for x in others)), -1)
+
+    return lax.platform_dependent(own, others, cpu=one_by_one, default=at_once)
