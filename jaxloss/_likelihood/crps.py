@@ -16,6 +16,10 @@ from .._contract.reduction import reduce
 from .._contract.shapes import as_number, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, EachPositive, Reduction
 from .._numerics.derivatives import quotient, with_partials
+from .._numerics.pairs import summed_over_pairs
+
+
+_FEW = 128  # members, of which each is compared with every other sooner than they are sorted
 
 
 @jit
@@ -180,9 +184,13 @@ def _(axis: int, fair: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
 
 def _rank(x: Array, axis: int) -> Array:
     """How many members lie below each less how many lie above; equal ones count for neither."""
+    count = x.shape[axis]
+    if isinstance(count, int) and count <= _FEW:
+        over = lambda a, b: (a > b).astype(a.dtype) - (a < b).astype(a.dtype)  # noqa: E731
+        return summed_over_pairs(over, (x,), (x,), axis)
     place = iota(x, axis)
     x, origin = lax.sort((x, place), axis, num_keys=1)
-    last = x.shape[axis] - 1
+    last = count - 1
     step = x != jnp.roll(x, 1, axis)
     start = lax.cummax(jnp.where(step, place, 0), axis)
     end = lax.cummin(jnp.where(jnp.roll(step, -1, axis), place, last), axis, reverse=True)

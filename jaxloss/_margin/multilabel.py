@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from .._contract import classes, inputs
 from .._contract.checks import array, iota, message, nan_unless, nan_with_any, nearest, real, report, rounding, within
@@ -16,6 +15,7 @@ from .._contract.shapes import along, bool_mask, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
 from .._numerics.derivatives import above_zero, positive, score_gap, times
 from .._numerics.logistic import binary_nll
+from .._numerics.pairs import summed_over_pairs
 
 
 @jit_over_classes
@@ -145,7 +145,7 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
         return ((index == place) & target).astype(scores.dtype)
 
     poison += nan_unless(jnp.all(fits, -1, keepdims=True), scores.dtype)
-    return scores, _summed(hit, (place,), (index, target)), poison
+    return scores, summed_over_pairs(hit, (place,), (index, target), index.ndim - 1), poison
 
 
 @jax.custom_jvp
@@ -169,7 +169,7 @@ def _over_classes(scores: Array, copies: Array, of_excess: Callable[[Array], Arr
         pair = (copies > 0) & (its_copies == 0)
         return jnp.where(pair, copies * of_excess(1 + score_gap(other, score)), 0)
 
-    return _summed(term, (scores, copies), (scores, copies))
+    return summed_over_pairs(term, (scores, copies), (scores, copies), scores.ndim - 1)
 
 
 def _over_targets(scores: Array, copies: Array, of_excess: Callable[[Array], Array]) -> Array:
@@ -179,24 +179,4 @@ def _over_targets(scores: Array, copies: Array, of_excess: Callable[[Array], Arr
         pair = (copies == 0) & (its_copies > 0)
         return jnp.where(pair, its_copies * of_excess(1 + score_gap(score, target)), 0)
 
-    return _summed(term, (scores, copies), (scores, copies))
-
-
-def _summed(term: Callable[..., Array], own: tuple[Array, ...], others: tuple[Array, ...]) -> Array:
-    """For each class the sum of its terms with every class, without an array of classes by classes in memory.
-
-    On CPUs class by class; on accelerators along the last axis, where XLA sums up what it computes.
-    """
-
-    def one_by_one(own: tuple[Array, ...], others: tuple[Array, ...]) -> Array:
-        def add(total: Array, other: tuple[Array, ...]) -> tuple[Array, None]:
-            return total + term(*own, *(x[..., None] for x in other)), None
-
-        like = term(*own, *(x[..., :1] for x in others))
-        start = jnp.zeros_like(like)
-        return lax.scan(add, start, tuple(jnp.moveaxis(x, -1, 0) for x in others))[0]
-
-    def at_once(own: tuple[Array, ...], others: tuple[Array, ...]) -> Array:
-        return jnp.sum(term(*(x[..., :, None] for x in own), *(x[..., None, :] for x in others)), -1)
-
-    return lax.platform_dependent(own, others, cpu=one_by_one, default=at_once)
+    return summed_over_pairs(term, (scores, copies), (scores, copies), scores.ndim - 1)

@@ -288,9 +288,22 @@ def test_infinite_members():
     assert np.all(np.isfinite(gradient))
 
 
-def test_an_ensemble_never_holds_all_pairs():
-    members, labels = jax.ShapeDtypeStruct((64, 1000), F32), jax.ShapeDtypeStruct((64,), F32)
-    assert temporaries(jax.value_and_grad(jaxloss.ensemble_crps_loss), members, labels) < 64 * 1000 * 4 * 12
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("members", [1, 2, 50, 300])  # of which few are compared, many sorted
+def test_slopes_of_equal_members(members, axis):
+    """A member's slope counts those below it less those above; equal ones count for neither."""
+    x = np.random.default_rng(0).integers(-9, 9, (5, members)).astype(np.float32)
+    over = np.sign(x[:, :, None] - x[:, None]).sum(-1)
+    expected = np.sign(x - 0.5) / members - over / members**2
+    f = lambda x: jaxloss.ensemble_crps_loss(x, jnp.full(5, 0.5), axis=axis, reduction="sum")  # noqa: E731
+    slopes = jax.grad(f)(x.T if axis == 0 else x)
+    np.testing.assert_allclose(slopes.T if axis == 0 else slopes, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("members", [100, 1000])
+def test_an_ensemble_never_holds_all_pairs(members):
+    members, labels = jax.ShapeDtypeStruct((64, members), F32), jax.ShapeDtypeStruct((64,), F32)
+    assert temporaries(jax.value_and_grad(jaxloss.ensemble_crps_loss), members, labels) < 12 * 4 * members.size
 
 
 # --- what a review found ------------------------------------------------------------------------------------------
