@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
 from .._numerics.derivatives import times
 from .._numerics.nll import smoothed_nll
+from .._numerics.softmax import present
 
 
 @jit_over_classes
@@ -56,7 +58,7 @@ def nll_loss(
       Array([0.6931472 , 0.28768212], dtype=float32)
     """
     near = rounding(log_probs, jnp.float32)
-    log_probs, labels, poison, axis, mask, *_ = classes.labelled(
+    log_probs, labels, poison, axis, mask, _, reads = classes.labelled(
         mask, labels, log_probs=log_probs, axis=axis, ignore_index=ignore_index
     )
     fits = log_probs <= near
@@ -67,8 +69,8 @@ def nll_loss(
         losses = -jnp.sum(times(labels + poison, nearest(log_probs, "[-inf, 0]")), axis)
     else:
         report("log_probs", log_probs, fits | ~classes.is_label(log_probs, labels, axis), "be at most 0")
-        poison = poison + nan_unless(classes.at_label(log_probs, labels, axis) <= near, log_probs.dtype)
-        losses = -nearest(jnp.squeeze(_label_entry(log_probs, labels, poison, axis), axis), "[-inf, 0]")
+        entries = _label_entry(reads(), labels, poison, near, axis)
+        losses = -nearest(jnp.squeeze(entries, axis), "[-inf, 0]")
     weights = classes.weigh(weights, class_weights, labels, mask, axis, log_probs)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -157,14 +159,23 @@ def cross_entropy(
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
-def _label_entry(x: Array, labels: Array, poison: Array, axis: int) -> Array:
-    """The entry at the label; where that is poisoned it is NaN, and so is the gradient of the whole row."""
-    return classes.at_label(x, labels, axis) + poison
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3, 4))
+def _label_entry(reads: classes.Reads, labels: Array, poison: Array, near: float, axis: int) -> Array:
+    """The entry at the label; NaN where that is above 0, or poisoned, and so is the gradient of the whole row.
+
+    It is all that is read of the scores, and before these are widened.
+    """
+    entry = classes.at_label(reads.top, labels, axis, alone=True).astype(poison.dtype)
+    entry = present(entry, reads)
+    return entry + poison + nan_unless(entry <= near, entry.dtype)
 
 
 @_label_entry.defjvp
-def _(axis: int, primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
-    x, labels, poison = primals
-    slope = classes.is_label(x, labels, axis).astype(x.dtype) + poison
-    return _label_entry(x, labels, poison, axis), jnp.sum(slope * tangents[0], axis, keepdims=True)
+def _(near: float, axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
+    reads, labels, _ = primals
+    value = _label_entry(*primals, near, axis)
+    slope = classes.is_label(reads.scores, labels, axis).astype(value.dtype) + nan_unless(
+        ~jnp.isnan(value), value.dtype
+    )
+    change = jnp.sum(slope * tangents[0].scores, axis, keepdims=True)
+    return value, present(change, reads)

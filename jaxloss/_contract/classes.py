@@ -192,11 +192,11 @@ def lined_up(name: str, x: ArrayLike, logits: Array, axis: int) -> Array:
     return broadcastable(name, x, logits.shape, "the logits")
 
 
-def at_label(x: Array, index: Array, axis: int) -> Array:
+def at_label(x: Array, index: Array, axis: int, *, alone: bool = False) -> Array:
     """The entry of each row at its label.
 
-    A gather is leanest, except on TPUs, where it breaks fusion, and along a sharded axis, where it fails under explicit
-    sharding: there a comparison with every class.
+    A gather is leanest, except along a sharded axis, where it fails under explicit sharding, and on TPUs, where it
+    breaks fusion, unless it is `alone`, with nothing else to read all of `x`: there a comparison with every class.
     """
 
     def gather(x: Array, index: Array) -> Array:
@@ -207,7 +207,7 @@ def at_label(x: Array, index: Array, axis: int) -> Array:
 
     if jax.typeof(x).sharding.spec[axis] is not None:
         return compare(x, index)
-    return lax.platform_dependent(x, index, tpu=compare, default=gather)
+    return gather(x, index) if alone else lax.platform_dependent(x, index, tpu=compare, default=gather)
 
 
 def at_local_label(x: Array, index: Array, axis: int) -> tuple[Array, Array]:
