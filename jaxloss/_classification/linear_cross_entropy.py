@@ -77,8 +77,8 @@ def linear_cross_entropy(
       z_loss: at least 0, times the square of the log-normaliser.
       soft_cap: above 0, the logits' largest size (Gemma 2 takes 30).
       chunk_size: how many tokens go through at once, over all devices. Smaller ones need less memory, larger ones may
-        be faster. By default, for each device, about half of ``features`` (a quarter with ``reduction="none"``) and 64
-        or more.
+        be faster. By default, for each device over which tokens may lie, about half of ``features`` (a quarter with
+        ``reduction="none"``) and 64 or more.
       class_axis_name: axis of a surrounding ``shard_map`` over whose devices the classes are split, or a tuple of axes.
         Each device passes its slice of whatever has an axis of classes, in equal parts and in order, and all pass the
         same tokens, whose integer labels count the classes of all. Value and gradients are those of the whole; under
@@ -121,7 +121,7 @@ def linear_cross_entropy(
     tokens = _Tokens(hidden, labels, poison, jnp.broadcast_to(weight / unit, rows), exists)
     layer = _Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
     tokens, layer = _as_varying(tokens, layer, class_axis_name)
-    chunks, restore = _chunked(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], reduction), masked)
+    chunks, restore = _chunked(tokens, rows, _chunk_size(chunk_size, hidden, reduction), masked)
     if reduction == "none":
         of_tokens = functools.partial(_token_losses, axis_name=class_axis_name)
         return restore(_each(of_tokens, chunks, layer, masked)) * weight
@@ -172,10 +172,11 @@ def _operands(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> t
     return hidden.astype(dtype), kernel.astype(dtype), bias
 
 
-def _chunk_size(chunk_size: int | None, features: Any, reduction: Reduction) -> int:
+def _chunk_size(chunk_size: int | None, hidden: Array, reduction: Reduction) -> int:
     if chunk_size is None:
+        features: Any = hidden.shape[-1]
         features = features if isinstance(features, int) else 1024  # exported for any number of them
-        return devices.device_count() << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
+        return devices.spread_of(hidden) << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
     if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
         raise TypeError(message(f"chunk_size must be an integer, got {chunk_size!r}"))
     if chunk_size < 1:
@@ -193,7 +194,7 @@ def _chunked(
     """
     count = math.prod(rows)
     if isinstance(count, int):
-        groups = math.gcd(count, devices.device_count()) or 1
+        groups = math.gcd(count, devices.spread_of(tokens.hidden)) or 1
         width = max(1, min(count, chunk_size) // groups)
         chunks = -(-count // (groups * width))
         chunks = next((more for more in range(chunks, 2 * chunks) if count % (groups * more) == 0), chunks)

@@ -189,7 +189,7 @@ def linear_log_probs(
         hidden = jnp.where(exists[..., None], hidden, 0)
     tokens = _Tokens(hidden, labels, poison, jnp.ones(rows, dtype), exists)
     tokens, layer = _as_varying(tokens, _Layer(kernel, bias, soft_cap, None, None), class_axis_name)
-    chunks, restore = _chunked(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], "none"), masked)
+    chunks, restore = _chunked(tokens, rows, _chunk_size(chunk_size, hidden, "none"), masked)
     of_tokens = functools.partial(_token_fields, axis_name=class_axis_name)
     return _squeezed(jax.tree.map(restore, _each(of_tokens, chunks, layer, masked)), several, len(rows))
 

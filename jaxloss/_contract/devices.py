@@ -60,10 +60,24 @@ def splits_classes(class_axis_name: AxisName | None, axis_name: AxisName | None)
             raise ValueError(message(f"axis_name and class_axis_name must differ, got {name!r} in both; {hint}"))
 
 
-def device_count() -> int:
-    """Over how many devices ``jit`` may spread an array; inside ``shard_map`` it is taken to be that of one."""
-    kinds = jax.sharding.get_abstract_mesh().axis_types
-    return 1 if AxisType.Manual in kinds else jax.device_count()
+def spread_of(x: Array) -> int:
+    """Over how many devices ``jit`` may spread the rows of `x`, all of its axes but the last.
+
+    Types with explicit axes tell. Of automatic ones only their mesh is known, if the program is traced under
+    ``jax.set_mesh``, and rows may lie over all of it. Without a mesh it may be all devices of this host and others.
+    Inside ``shard_map`` rows are taken to be those of one.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    kind = jax.typeof(x).sharding
+    if not kind.mesh.empty:
+        mesh = kind.mesh
+    if mesh.empty:
+        return jax.device_count()
+    if AxisType.Manual in mesh.axis_types:
+        return 1
+    of_rows = {*jax.tree.leaves([*kind.spec[:-1]])}
+    sizes = zip(mesh.axis_names, mesh.axis_sizes, mesh.axis_types)
+    return math.prod(size for name, size, kind in sizes if kind == AxisType.Auto or name in of_rows)
 
 
 def axis_size(axis_name: AxisName | None) -> int:
