@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaxloss
-from jaxloss._classification import linear_cross_entropy as room
+from jaxloss._classification import linear_cross_entropy as room, linear_head
 
 from ..harness.rows import some
 
@@ -362,10 +362,10 @@ def test_chunks_hold_every_token_once(tokens, chunk_size):
     """And at most as many as asked for, in each of the groups of neighbours."""
     numbers = jnp.arange(tokens, dtype=F32)
     exists = numbers % 3 < 1
-    given = room._Tokens(*[numbers[:, None]] * 3, numbers, exists)
+    given = linear_head.Tokens(*[numbers[:, None]] * 3, numbers, exists)
 
     def cut(given, masked):
-        chunks, restore = room._chunked(given, (tokens,), chunk_size, masked)
+        chunks, restore = linear_head.chunked(given, (tokens,), chunk_size, masked)
         return chunks, restore(chunks.weight)
 
     for chunks, restored in jax.jit(lambda given: [cut(given, masked) for masked in (False, True)])(given):
