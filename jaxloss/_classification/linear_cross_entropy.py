@@ -22,7 +22,7 @@ from .._contract.reduction import element_weights, power_of_two, reduce_sums, su
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
 from .._numerics.derivatives import precomputed
 from .._numerics.nll import smoothed_nll
-from . import linear_head
+from . import linear_blocks, linear_head
 from .linear_head import Layer, Tokens
 
 
@@ -123,7 +123,7 @@ def linear_cross_entropy(
     if reduction == "none":
         of_tokens = functools.partial(_token_losses, axis_name=class_axis_name)
         return restore(linear_head.each(of_tokens, chunks, layer, masked)) * weight
-    total = _total(chunks, layer, class_axis_name)
+    total = _total(chunks, layer, masked, class_axis_name)
     if reduction == "mean" and weights is not None:
         return reduce_sums(total, sum_of_weights(weight / unit, rows), reduction, axis_name, unit)
     return reduce_sums(total * unit, sum_of_weights(weight, rows), reduction, axis_name)
@@ -140,18 +140,53 @@ def _token_losses(products: Array, tokens: Tokens, layer: Layer, axis_name: Axis
     return jnp.where(tokens.exists, jnp.squeeze(costs, 1), 0)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _total(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _total(chunks: Tokens, layer: Layer, masked: bool, axis_name: AxisName | None) -> Array:
     """The weighted sum of what the tokens cost."""
     of_tokens = functools.partial(_token_losses, axis_name=axis_name)
     return jnp.sum(chunks.weight * linear_head.each(of_tokens, chunks, layer, True))
 
 
-def _total_rule(axis_name: AxisName | None, primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _total_rule(masked: bool, axis_name: AxisName | None, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """Along with the value the gradient in everything, of which what isn't asked for is dead code."""
     chunks, layer = primals
     d_chunks, d_layer = tangents
+    by_chunks, by_layer = _gradient(chunks, layer, masked, axis_name)
+    dtype = chunks.weight.dtype
+    total = jnp.sum(chunks.weight * by_chunks.weight)
+    change = part = jnp.zeros_like(total)
+    slopes, changes = {**by_chunks._asdict(), **by_layer._asdict()}, {**d_chunks._asdict(), **d_layer._asdict()}
+    for name, d_x in changes.items():
+        if d_x is not None and not isinstance(d_x, SymbolicZero) and d_x.dtype != jax.dtypes.float0:
+            along = jnp.sum(slopes[name].astype(dtype) * d_x.astype(dtype))
+            change, part = (change, part + along) if name in _AT_CLASSES else (change + along, part)
+    (part,) = devices.psum([part], axis_name)
+    value = functools.partial(_total, masked=masked, axis_name=axis_name)
+    return precomputed(value, total, *primals), change + part
 
+
+_total.defjvp(_total_rule, symbolic_zeros=True)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _gradient(chunks: Tokens, layer: Layer, masked: bool, axis_name: AxisName | None) -> tuple[Tokens, Layer]:
+    """The slopes of `_total` in what tokens and layer hold; that in the weights is what each token costs.
+
+    On TPUs by blocks of classes, unless there may be chunks of tokens to skip.
+    """
+    by_chunk = functools.partial(_by_chunk, axis_name=axis_name)
+    if masked or not linear_blocks.fits(chunks, layer):
+        return by_chunk(chunks, layer)
+    by_block = functools.partial(linear_blocks.gradient, axis_name=axis_name)
+    return lax.platform_dependent(chunks, layer, tpu=by_block, default=by_chunk)
+
+
+@_gradient.defjvp
+def _(masked: bool, axis_name: AxisName | None, primals: Any, tangents: Any) -> tuple[Any, Any]:
+    return jax.jvp(functools.partial(_by_chunk, axis_name=axis_name), primals, tangents)
+
+
+def _by_chunk(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple[Tokens, Layer]:
     @functools.partial(jax.checkpoint, prevent_cse=False)
     @linear_head.if_any
     def add(by_layer: Layer, chunk: Tokens) -> tuple[Layer, Tokens]:
@@ -164,19 +199,9 @@ def _total_rule(axis_name: AxisName | None, primals: Any, tangents: Any) -> tupl
         by_kernel = linear_head.product(chunk.hidden, by_products, (0, 0), layer.kernel)
         by_hidden = linear_head.product(by_products, layer.kernel, (1, 1), chunk.hidden).astype(chunk.hidden.dtype)
         by_layer = jax.tree.map(jnp.add, by_layer, by_rest._replace(kernel=by_kernel))
-        return by_layer, by_chunk._replace(hidden=by_hidden, weight=costs)
+        by_labels = by_chunk.labels if real(chunk.labels) else None
+        return by_layer, Tokens(by_hidden, by_labels, by_chunk.poison, costs, None)
 
     dtype = chunks.weight.dtype
     by_layer, by_chunks = lax.scan(add, jax.tree.map(lambda x: linear_head.zeros(x, dtype), layer), chunks)
-    total = jnp.sum(chunks.weight * by_chunks.weight)
-    change = part = jnp.zeros_like(total)
-    slopes, changes = {**by_chunks._asdict(), **by_layer._asdict()}, {**d_chunks._asdict(), **d_layer._asdict()}
-    for name, d_x in changes.items():
-        if d_x is not None and not isinstance(d_x, SymbolicZero) and d_x.dtype != jax.dtypes.float0:
-            along = jnp.sum(slopes[name].astype(dtype) * d_x.astype(dtype))
-            change, part = (change, part + along) if name in _AT_CLASSES else (change + along, part)
-    (part,) = devices.psum([part], axis_name)
-    return precomputed(functools.partial(_total, axis_name=axis_name), total, *primals), change + part
-
-
-_total.defjvp(_total_rule, symbolic_zeros=True)
+    return by_chunks, by_layer

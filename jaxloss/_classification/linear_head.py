@@ -25,10 +25,10 @@ from .._numerics.derivatives import squarable, with_partials
 
 class Tokens(NamedTuple):
     hidden: Array  # [..., features]
-    labels: Array  # [..., 1], or [..., classes] of probabilities
+    labels: Any  # [..., 1], or [..., classes] of probabilities
     poison: Array  # [..., 1], see `classes.Classes`
     weight: Array  # [...]
-    exists: Array  # [...]
+    exists: Any  # [...]
     any_exists: Array | None = None  # of each chunk
 
 
