@@ -50,14 +50,14 @@ class _Slopes(NamedTuple):
 
 
 def fits(chunks: Tokens, layer: Layer) -> bool:
-    """Whether it can be done: integer labels, sizes that are known, and all tokens on one device.
+    """Whether it can be done: integer labels, sizes that are known, and nothing spread over devices.
 
     float16 lacks the range for sums of slopes that aren't divided by the weight yet.
     """
     sizes = *chunks.hidden.shape, layer.kernel.shape[1]
     if real(chunks.labels) or not all(isinstance(size, int) and size for size in sizes):
         return False
-    return layer.kernel.dtype != jnp.float16 and devices.spread_of(chunks.hidden) == 1
+    return layer.kernel.dtype != jnp.float16 and devices.is_alone(chunks.hidden)
 
 
 def gradient(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple[Tokens, Layer]:

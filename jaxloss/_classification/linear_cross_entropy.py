@@ -2,7 +2,8 @@
 
 The tokens go through in chunks. For one number, the gradient is computed along with the value, chunk by chunk, and
 kept: three matrix products in all, and the derivative by hand is an inner product with it, which every transform takes.
-For a loss of every token the chunks are computed again on the way back: four products.
+On TPUs `linear_blocks` finds the same gradient by blocks of classes. For a loss of every token the chunks are computed
+again on the way back: four products.
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ def linear_cross_entropy(
     copy of ``hidden`` and of labels that are probabilities. Chunks without a token that exists cost nothing, so padding
     is nearly free. The gradient of ``reduction="none"`` computes the logits once more: prefer ``weights``.
 
+    A TPU that has all tokens of the call, with integer labels, no float16 and nothing masked, takes them by blocks of
+    classes instead: a float32 array of the size of ``hidden`` and 512 to 4096 classes' logits at a time, for a fourth
+    product and a kernel's gradient in the kernel's own dtype.
+
     Args:
       hidden: what the layer gets, ``[..., features]``.
       kernel: ``[features, classes]``, as Flax keeps it. An embedding ``[classes, features]`` that is shared with the
@@ -76,7 +81,7 @@ def linear_cross_entropy(
       soft_cap: above 0, the logits' largest size (Gemma 2 takes 30).
       chunk_size: how many tokens go through at once, over all devices. Smaller ones need less memory, larger ones may
         be faster. By default, for each device over which tokens may lie, about half of ``features`` (a quarter with
-        ``reduction="none"``) and 64 or more.
+        ``reduction="none"``) and 64 or more. Blocks of classes have a size of their own.
       class_axis_name: axis of a surrounding ``shard_map`` over whose devices the classes are split, or a tuple of axes.
         Each device passes its slice of whatever has an axis of classes, in equal parts and in order, and all pass the
         same tokens, whose integer labels count the classes of all. Value and gradients are those of the whole; under

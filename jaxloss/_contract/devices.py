@@ -67,17 +67,27 @@ def spread_of(x: Array) -> int:
     ``jax.set_mesh``, and rows may lie over all of it. Without a mesh it may be all devices of this host and others.
     Inside ``shard_map`` rows are taken to be those of one.
     """
-    mesh = jax.sharding.get_abstract_mesh()
-    kind = jax.typeof(x).sharding
-    if not kind.mesh.empty:
-        mesh = kind.mesh
+    mesh = _mesh_of(x)
     if mesh.empty:
         return jax.device_count()
     if AxisType.Manual in mesh.axis_types:
         return 1
-    of_rows = {*jax.tree.leaves([*kind.spec[:-1]])}
+    of_rows = {*jax.tree.leaves([*jax.typeof(x).sharding.spec[:-1]])}
     sizes = zip(mesh.axis_names, mesh.axis_sizes, mesh.axis_types)
     return math.prod(size for name, size, kind in sizes if kind == AxisType.Auto or name in of_rows)
+
+
+def is_alone(x: Array) -> bool:
+    """Whether neither ``jit`` nor types can spread what meets `x` over devices."""
+    mesh = _mesh_of(x)
+    if mesh.empty:
+        return jax.device_count() == 1
+    return all(kind == AxisType.Manual or size == 1 for size, kind in zip(mesh.axis_sizes, mesh.axis_types))
+
+
+def _mesh_of(x: Array) -> Any:
+    mesh = jax.typeof(x).sharding.mesh
+    return jax.sharding.get_abstract_mesh() if mesh.empty else mesh
 
 
 def axis_size(axis_name: AxisName | None) -> int:

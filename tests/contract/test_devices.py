@@ -81,6 +81,7 @@ OVER = {  # tokens and features, features and classes
     "data": (P("data"), P()),
     "both": (P(("data", "model")), P()),
     "classes": (P("data"), P(None, "model")),
+    "classes-alone": (P(None), P(None, "model")),
     "features": (P("data", "model"), P("model", None)),
     "fsdp": (P("data"), P("data", None)),
     "fsdp-classes": (P("data"), P(None, "data")),
