@@ -27,6 +27,7 @@ from .linear_head import Layer, Tokens
 
 _LOGITS = 2**24  # of a block: 64 MiB, half of what a TPU v5e or v6e keeps on the chip
 _NARROW, _WIDE = 512, 4096  # fewer classes leave too little to do for all that is read beside them
+_FEWEST = 2  # chunks: what goes through at once adds no gradients up, and takes three products
 _FAR = 60.0  # exp(60) is far from overflowing, in any sum
 
 
@@ -50,12 +51,12 @@ class _Slopes(NamedTuple):
 
 
 def fits(chunks: Tokens, layer: Layer) -> bool:
-    """Whether it can be done: integer labels, sizes that are known, and nothing spread over devices.
+    """Whether there are enough tokens, integer labels, sizes that are known, and nothing spread over devices.
 
     float16 lacks the range for sums of slopes that aren't divided by the weight yet.
     """
     sizes = *chunks.hidden.shape, layer.kernel.shape[1]
-    if real(chunks.labels) or not all(isinstance(size, int) and size for size in sizes):
+    if real(chunks.labels) or not all(isinstance(size, int) and size for size in sizes) or sizes[0] < _FEWEST:
         return False
     return layer.kernel.dtype != jnp.float16 and devices.is_alone(chunks.hidden)
 

@@ -62,9 +62,9 @@ def linear_cross_entropy(
     copy of ``hidden`` and of labels that are probabilities. Chunks without a token that exists cost nothing, so padding
     is nearly free. The gradient of ``reduction="none"`` computes the logits once more: prefer ``weights``.
 
-    A TPU that has all tokens of the call, with integer labels, no float16 and nothing masked, takes them by blocks of
-    classes instead: a float32 array of the size of ``hidden`` and 512 to 4096 classes' logits at a time, for a fourth
-    product and a kernel's gradient in the kernel's own dtype.
+    A TPU that has all tokens of the call, several chunks of them, with integer labels, no float16 and nothing masked,
+    takes them by blocks of classes instead: a float32 array of the size of ``hidden`` and 512 to 4096 classes' logits
+    at a time, for a fourth product and a kernel's gradient in the kernel's own dtype.
 
     Args:
       hidden: what the layer gets, ``[..., features]``.

@@ -246,7 +246,7 @@ def by_blocks(monkeypatch):
         return (tpu or cpu or default)(*arguments)
 
     seen = []
-    for name, value in {"_NARROW": 3, "_WIDE": 3}.items():
+    for name, value in {"_NARROW": 3, "_WIDE": 3, "_FEWEST": 1}.items():
         monkeypatch.setattr(linear_blocks, name, value)
     monkeypatch.setattr(jax, "device_count", lambda: 1)
     monkeypatch.setattr(lax, "platform_dependent", of_tpu)
