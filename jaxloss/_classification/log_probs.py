@@ -15,16 +15,8 @@ from .._contract.shapes import bool_mask, reshape_hint
 from .._contract.types import Array, ArrayLike, AxisName, Positive
 from .._numerics.entropy import entries, entropy, several_log_probs, top_of
 from .._numerics.nll import hard_nll
-from .linear_cross_entropy import (
-    _as_varying,
-    _chunk_size,
-    _chunked,
-    _each,
-    _Layer,
-    _logits,
-    _operands,
-    _Tokens,
-)
+from . import linear_head
+from .linear_head import Layer, Tokens
 
 
 class LogProbs(NamedTuple):
@@ -177,7 +169,7 @@ def linear_log_probs(
       Array([-5.2529306], dtype=float32)
     """
     devices.splits_classes(class_axis_name, None)
-    hidden, kernel, bias = _operands(hidden, kernel, bias)
+    hidden, kernel, bias = linear_head.operands(hidden, kernel, bias)
     rows, dtype = hidden.shape[:-1], widened(hidden)
     logits = jax.ShapeDtypeStruct((*rows, kernel.shape[1]), dtype)
     masked = mask is not None
@@ -187,11 +179,11 @@ def linear_log_probs(
     )
     if masked:
         hidden = jnp.where(exists[..., None], hidden, 0)
-    tokens = _Tokens(hidden, labels, poison, jnp.ones(rows, dtype), exists)
-    tokens, layer = _as_varying(tokens, _Layer(kernel, bias, soft_cap, None, None), class_axis_name)
-    chunks, restore = _chunked(tokens, rows, _chunk_size(chunk_size, hidden.shape[-1], "none"), masked)
+    tokens = Tokens(hidden, labels, poison, jnp.ones(rows, dtype), exists)
+    tokens, layer = linear_head.as_varying(tokens, Layer(kernel, bias, soft_cap, None, None), class_axis_name)
+    chunks, restore = linear_head.chunked(tokens, rows, linear_head.chunk_length(chunk_size, hidden, "none"), masked)
     of_tokens = functools.partial(_token_fields, axis_name=class_axis_name)
-    return _squeezed(jax.tree.map(restore, _each(of_tokens, chunks, layer, masked)), several, len(rows))
+    return _squeezed(jax.tree.map(restore, linear_head.each(of_tokens, chunks, layer, masked)), several, len(rows))
 
 
 def _targets(
@@ -263,6 +255,6 @@ def _squeezed(fields: LogProbs, several: bool, axis: int) -> LogProbs:
     return LogProbs(log_probs if several else jnp.squeeze(log_probs, axis), *(jnp.squeeze(x, axis) for x in rest))
 
 
-def _token_fields(products: Array, tokens: _Tokens, layer: _Layer, axis_name: AxisName | None) -> LogProbs:
-    reads = classes.reads(_logits(products, layer), exists=tokens.exists[:, None])
+def _token_fields(products: Array, tokens: Tokens, layer: Layer, axis_name: AxisName | None) -> LogProbs:
+    reads = classes.reads(linear_head.logits_of(products, layer), exists=tokens.exists[:, None])
     return _fields(reads, tokens.labels, tokens.poison, 1, axis_name)

@@ -60,10 +60,34 @@ def splits_classes(class_axis_name: AxisName | None, axis_name: AxisName | None)
             raise ValueError(message(f"axis_name and class_axis_name must differ, got {name!r} in both; {hint}"))
 
 
-def device_count() -> int:
-    """Over how many devices ``jit`` may spread an array; inside ``shard_map`` it is taken to be that of one."""
-    kinds = jax.sharding.get_abstract_mesh().axis_types
-    return 1 if AxisType.Manual in kinds else jax.device_count()
+def spread_of(x: Array) -> int:
+    """Over how many devices ``jit`` may spread the rows of `x`, all of its axes but the last.
+
+    Types with explicit axes tell. Of automatic ones only their mesh is known, if the program is traced under
+    ``jax.set_mesh``, and rows may lie over all of it. Without a mesh it may be all devices of this host and others.
+    Inside ``shard_map`` rows are taken to be those of one.
+    """
+    mesh = _mesh_of(x)
+    if mesh.empty:
+        return jax.device_count()
+    if AxisType.Manual in mesh.axis_types:
+        return 1
+    of_rows = {*jax.tree.leaves([*jax.typeof(x).sharding.spec[:-1]])}
+    sizes = zip(mesh.axis_names, mesh.axis_sizes, mesh.axis_types)
+    return math.prod(size for name, size, kind in sizes if kind == AxisType.Auto or name in of_rows)
+
+
+def is_alone(x: Array) -> bool:
+    """Whether neither ``jit`` nor types can spread what meets `x` over devices."""
+    mesh = _mesh_of(x)
+    if mesh.empty:
+        return jax.device_count() == 1
+    return all(kind == AxisType.Manual or size == 1 for size, kind in zip(mesh.axis_sizes, mesh.axis_types))
+
+
+def _mesh_of(x: Array) -> Any:
+    mesh = jax.typeof(x).sharding.mesh
+    return jax.sharding.get_abstract_mesh() if mesh.empty else mesh
 
 
 def axis_size(axis_name: AxisName | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 
@@ -10,9 +11,11 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
+from jax.sharding import AxisType, PartitionSpec as P
 
 import jaxloss
-from jaxloss._classification import linear_cross_entropy as room
+from jaxloss._classification import linear_blocks, linear_cross_entropy as room, linear_head
 
 from ..harness.rows import some
 
@@ -231,6 +234,101 @@ def test_more_than_2_to_the_31_logits():
     np.testing.assert_allclose(losses, np.tile(expected, tokens // 16), rtol=1e-5)
 
 
+# --- by blocks of classes ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_blocks(monkeypatch):
+    """As it is done on TPUs, in several blocks and a rest, and on one device."""
+
+    def of_tpu(*arguments, default=None, tpu=None, cpu=None):
+        seen.append(getattr(tpu, "func", None))
+        return (tpu or cpu or default)(*arguments)
+
+    seen = []
+    for name, value in {"_NARROW": 3, "_WIDE": 3, "_FEWEST": 1}.items():
+        monkeypatch.setattr(linear_blocks, name, value)
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    monkeypatch.setattr(lax, "platform_dependent", of_tpu)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+    assert linear_blocks.gradient in seen
+
+
+@pytest.mark.usefixtures("by_blocks", "compiles_fast")
+class TestBlocks:
+    @pytest.mark.parametrize("chunk_size", [8, None])
+    def test_value_and_every_gradient_of_the_dense_loss(self, x64, chunk_size):
+        test_value_and_every_gradient_of_the_dense_loss(x64, "hard", False, 37, 53, chunk_size)
+
+    def test_curvature_in_the_kernel(self, x64):
+        test_curvature_in_the_kernel(x64, "sum")
+
+    @pytest.mark.parametrize(
+        "test",
+        [
+            test_soft_cap_of_infinite_logits,
+            test_classes_ruled_out_by_the_bias,
+            test_confident_tokens_keep_their_accuracy,
+        ],
+    )
+    def test_numbers(self, test):
+        test()
+
+    def test_half_precision_kernels_add_up_in_float32(self):
+        test_half_precision_kernels_add_up_in_float32("sum")
+
+    @pytest.mark.parametrize("step", [5.0, -5.0, 50.0, 1e4, 1e30, np.inf])
+    @pytest.mark.parametrize("smoothing", [None, 0.1])
+    def test_logits_that_rise_and_fall(self, step, smoothing):
+        """From block to block by more than an exponential holds; infinite ones; whole blocks that are ruled out."""
+        rng = np.random.default_rng(0)
+        hidden, kernel = (rng.normal(size=shape).astype(np.float32) for shape in [(7, 4), (4, 20)])
+        bias = np.append(np.full(5, -np.inf), np.float32(step) * np.arange(15, dtype=np.float32) ** np.isfinite(step))
+        bias[10:15] = -np.inf if np.isinf(step) else bias[10:15]
+        bias, labels = bias.astype(np.float32), np.array([5, 6, 7, 8, 9, 18, 19])
+
+        def found(h, k):
+            return loss(h, k, labels, bias=bias, label_smoothing=smoothing, chunk_size=3)
+
+        def expected(h, k):
+            return jaxloss.cross_entropy(h @ k + bias[None], labels, label_smoothing=smoothing)
+
+        (value, slopes), (wanted, slopes_wanted) = (
+            jax.value_and_grad(f, (0, 1))(hidden, kernel) for f in (found, expected)
+        )
+        np.testing.assert_allclose(value, wanted, rtol=1e-5)
+        for slope, wanted in zip(slopes, slopes_wanted):
+            np.testing.assert_allclose(slope, wanted, rtol=1e-4, atol=1e-5)
+
+    def test_labels_out_of_range(self):
+        """NaN for their own rows alone, and for the kernel that all share."""
+        hidden, kernel, labels = np.ones((4, 3), np.float32), np.ones((3, 7), np.float32), np.array([0, 9, -1, 6])
+        value, slopes = jax.value_and_grad(lambda h, k: loss(h, k, labels), (0, 1))(hidden, kernel)
+        assert np.isnan(value) and np.all(np.isnan(slopes[1]))
+        np.testing.assert_array_equal(np.isnan(slopes[0]).any(1), [False, True, True, False])
+
+    @pytest.mark.parametrize("check_vma", [True, False])
+    def test_slices_of_the_classes(self, check_vma):
+        rng = np.random.default_rng(0)
+        arrays = [rng.normal(size=shape).astype(np.float32) for shape in [(12, 5), (5, 16), (16,)]]
+        given = *arrays, np.float32(3), np.float32(0.1), np.float32(0.01), rng.integers(0, 16, 12)
+
+        def f(hidden, kernel, bias, soft_cap, smoothing, z_loss, labels, **names):
+            options = {"soft_cap": soft_cap, "label_smoothing": smoothing, "z_loss": z_loss}
+            return loss(hidden, kernel, labels, bias=bias, **options, **names)
+
+        step = jax.value_and_grad(functools.partial(f, class_axis_name="model"), range(6))
+        mesh = jax.make_mesh((4,), ("model",), axis_types=(AxisType.Auto,))
+        of_slices = P(), P(None, "model"), P("model"), P(), P(), P()
+        mapped = jax.shard_map(
+            step, mesh=mesh, in_specs=(*of_slices, P()), out_specs=(P(), of_slices), check_vma=check_vma
+        )
+        found, expected = jax.jit(mapped)(*given), jax.value_and_grad(f, range(6))(*given)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)
+
+
 # --- tokens that don't exist ---------------------------------------------------------------------------------------
 
 
@@ -362,10 +460,10 @@ def test_chunks_hold_every_token_once(tokens, chunk_size):
     """And at most as many as asked for, in each of the groups of neighbours."""
     numbers = jnp.arange(tokens, dtype=F32)
     exists = numbers % 3 < 1
-    given = room._Tokens(*[numbers[:, None]] * 3, numbers, exists)
+    given = linear_head.Tokens(*[numbers[:, None]] * 3, numbers, exists)
 
     def cut(given, masked):
-        chunks, restore = room._chunked(given, (tokens,), chunk_size, masked)
+        chunks, restore = linear_head.chunked(given, (tokens,), chunk_size, masked)
         return chunks, restore(chunks.weight)
 
     for chunks, restored in jax.jit(lambda given: [cut(given, masked) for masked in (False, True)])(given):

@@ -81,6 +81,7 @@ OVER = {  # tokens and features, features and classes
     "data": (P("data"), P()),
     "both": (P(("data", "model")), P()),
     "classes": (P("data"), P(None, "model")),
+    "classes-alone": (P(None), P(None, "model")),
     "features": (P("data", "model"), P("model", None)),
     "fsdp": (P("data"), P("data", None)),
     "fsdp-classes": (P("data"), P(None, "data")),
@@ -203,6 +204,39 @@ def test_chunks_of_a_sharded_batch_stay_where_they_are(over, reduction):
     assert "all-reduce" in text
     for moved in ("all-gather", "all-to-all", "collective-permute"):
         assert moved not in text
+
+
+@pytest.mark.as_users_compile
+@pytest.mark.parametrize("told_by", ["types", "explicit types", "set_mesh"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_a_program_for_fewer_devices_than_jax_has(told_by, reduction, monkeypatch):
+    """Each of four does what one would with a quarter of the tokens, though JAX has eight."""
+    tokens, features, classes = 4096, 64, 1024
+    kind = AxisType.Explicit if told_by == "explicit types" else AxisType.Auto
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:4]), ("data",), axis_types=(kind,))
+    places = [NamedSharding(mesh, spec) for spec in (P("data"), P(), P("data"))]
+    step = jax.value_and_grad(lambda *x: jnp.sum(jaxloss.linear_cross_entropy(*x, reduction=reduction)), (0, 1))
+
+    def shapes(tokens, places=(None, None, None)):
+        given = ((tokens, features), jnp.float32), ((features, classes), jnp.float32), ((tokens,), jnp.int32)
+        return [jax.ShapeDtypeStruct(*x, sharding=place) for x, place in zip(given, places)]
+
+    if told_by == "set_mesh":
+        with jax.set_mesh(mesh):
+            program = jax.jit(step, in_shardings=places).lower(*shapes(tokens)).compile()
+    else:
+        program = jax.jit(step).lower(*shapes(tokens, places)).compile()
+    text = program.as_text()
+    assert "all-reduce" in text
+    for moved in ("all-gather", "all-to-all", "collective-permute"):
+        assert moved not in text
+
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    alone = jax.jit(step).lower(*shapes(tokens // 4)).compile()
+    kernel = 4 * features * classes  # bytes: to be summed over the devices
+    assert program.cost_analysis()["flops"] < 1.02 * alone.cost_analysis()["flops"]
+    sizes = [x.memory_analysis().temp_size_in_bytes for x in (program, alone)]
+    assert sizes[0] < 1.02 * sizes[1] + 2 * kernel
 
 
 def info_nce(a, b, mask, axis_name=None, gathered=lambda x: x):

@@ -430,15 +430,15 @@ tests/likelihood tests/contract/test_gradients.py CONTRACT -k "gaussian_nll or v
 - variance = at_least(variance, eps)
 + variance = jnp.maximum(variance, eps)
 
-losses of tokens in another order: _classification/linear_cross_entropy.py
+losses of tokens in another order: _classification/linear_head.py
 tests/classification/test_linear_cross_entropy.py -k "dense or shapes or ignored or skipped"
 - back = jnp.argsort(order, 1)
 + back = order
 
 slopes that add up in half precision: _classification/linear_cross_entropy.py
 tests/classification/test_linear_cross_entropy.py -k "half or drift or dtypes"
-- by_kernel = _product(chunk.hidden, by_products, (0, 0), layer.kernel)
-+ by_kernel = _product(chunk.hidden, by_products, (0, 0), layer.kernel).astype(chunk.hidden.dtype)
+- by_kernel = linear_head.product(chunk.hidden, by_products, (0, 0), layer.kernel)
++ by_kernel = linear_head.product(chunk.hidden, by_products, (0, 0), layer.kernel).astype(chunk.hidden.dtype)
 
 a rule with another slope than its body: _margin/binary.py
 CONTRACT -k "[hinge_loss"

@@ -1,0 +1,222 @@
+"""A linear layer over classes whose logits are never held: its tokens go through in chunks.
+
+`operands` takes the layer in; `chunked` cuts the tokens, and puts back in order what comes out; `each` gives something
+of every token by its logits, which are computed again on the way back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+
+from .._contract import devices, inputs
+from .._contract.checks import array, message, widened
+from .._contract.types import Array, ArrayLike, AxisName, Reduction
+from .._numerics.derivatives import squarable, with_partials
+
+
+class Tokens(NamedTuple):
+    hidden: Array  # [..., features]
+    labels: Any  # [..., 1], or [..., classes] of probabilities
+    poison: Array  # [..., 1], see `classes.Classes`
+    weight: Array  # [...]
+    exists: Any  # [...]
+    any_exists: Array | None = None  # of each chunk
+
+
+class Layer(NamedTuple):
+    """What all tokens share."""
+
+    kernel: Array  # [features, classes]
+    bias: Array | None  # [classes]
+    soft_cap: Any
+    label_smoothing: Any
+    z_loss: Any
+
+
+def operands(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array, Array | None]:
+    """In the dtype to multiply in: their own if they share one, else that of the loss."""
+    hidden, kernel = inputs.narrow("hidden", hidden), inputs.narrow("kernel", kernel)
+    if not hidden.ndim:
+        raise ValueError(message("hidden must have an axis of features, got shape ()"))
+    features = hidden.shape[-1]
+    if kernel.ndim != 2 or kernel.shape[0] != features or not kernel.shape[1]:
+        tied = kernel.ndim == 2 and kernel.shape[1] == features
+        hint = "; transposed it fits: kernel.T" if tied else ""
+        raise ValueError(message(f"kernel must have shape ({features}, classes), got {kernel.shape}{hint}"))
+    dtype = hidden.dtype if hidden.dtype == kernel.dtype else widened(hidden)
+    if bias is not None:
+        bias = array("bias", bias).astype(widened(hidden))
+        if bias.shape != kernel.shape[1:]:
+            raise ValueError(message(f"bias must have shape {kernel.shape[1:]}, got {bias.shape}"))
+    return hidden.astype(dtype), kernel.astype(dtype), bias
+
+
+def chunk_length(chunk_size: int | None, hidden: Array, reduction: Reduction) -> int:
+    if chunk_size is None:
+        features: Any = hidden.shape[-1]
+        features = features if isinstance(features, int) else 1024  # exported for any number of them
+        return devices.spread_of(hidden) << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
+    if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
+        raise TypeError(message(f"chunk_size must be an integer, got {chunk_size!r}"))
+    if chunk_size < 1:
+        raise ValueError(message(f"chunk_size must be at least 1, got {chunk_size}"))
+    return int(chunk_size)
+
+
+def chunked(
+    tokens: Tokens, rows: tuple[int, ...], chunk_size: int, masked: bool
+) -> tuple[Tokens, Callable[[Array], Array]]:
+    """Tokens as ``[chunks, tokens of a chunk, ...]``, and the way back.
+
+    A chunk takes its share from each of as many groups of neighbours as there are devices, so that a sharded batch
+    keeps all of them at work. Within a group the tokens that exist come first: chunks without any are skipped.
+    """
+    count = math.prod(rows)
+    if isinstance(count, int):
+        groups = math.gcd(count, devices.spread_of(tokens.hidden)) or 1
+        width = max(1, min(count, chunk_size) // groups)
+        chunks = -(-count // (groups * width))
+        chunks = next((more for more in range(chunks, 2 * chunks) if count % (groups * more) == 0), chunks)
+        width = -(-count // (groups * max(1, chunks)))
+    else:  # exported for any number of tokens
+        groups, width = 1, chunk_size
+        chunks = (count + width - 1) // width
+    size = count // groups
+
+    # Explicit sharding follows where sharded axes come first, and one step at a time.
+    place = jax.typeof(tokens.hidden).sharding
+    axes = sorted(range(len(rows)), key=lambda axis: place.spec[axis] is None)
+
+    def group(x: Array) -> Array:
+        tail = x.shape[len(rows) :]
+        x = x.transpose(*axes, *range(len(rows), x.ndim))
+        return x.reshape(count, *tail).reshape(groups, size, *tail)
+
+    order = jnp.argsort(~group(tokens.exists), 1, stable=True) if masked else None
+
+    def cut(x: Array) -> Array:
+        x = group(x)
+        tail = x.shape[2:]
+        if order is not None:
+            x = jnp.take_along_axis(x, jnp.expand_dims(order, tuple(range(2, x.ndim))), 1)
+        x = jnp.pad(x, [(0, 0), (0, chunks * width - size), *[(0, 0) for _ in tail]])
+        x = jnp.moveaxis(x.reshape(groups, chunks, width, *tail), 1, 0)
+        return x.reshape(chunks, groups * width, *tail)
+
+    def restore(x: Array) -> Array:
+        tail = x.shape[2:]
+        x = jnp.moveaxis(x.reshape(chunks, groups, width, *tail), 0, 1).reshape(groups, chunks * width, *tail)[:, :size]
+        if order is not None:
+            back = jnp.argsort(order, 1)
+            x = jnp.take_along_axis(x, jnp.expand_dims(back, tuple(range(2, x.ndim))), 1)
+        x = x.reshape(count, *tail).reshape([*(rows[axis] for axis in axes), *tail])
+        x = x.transpose(*np.argsort(axes), *range(len(rows), x.ndim))
+        by_row = P(*place.spec[:-1])
+        return jax.sharding.reshard(x, NamedSharding(place.mesh, by_row)) if {*by_row} - {None} else x
+
+    chunked = jax.tree.map(cut, tokens)
+    some = jnp.any(chunked.exists, 1) if masked else jnp.ones(chunks, bool)
+    return chunked._replace(any_exists=some), restore
+
+
+def product(a: Array, b: Array, over: tuple[int, int] = (1, 0), like: Array | None = None) -> Array:
+    """The matrix product over these axes, contracted in place: a transposed kernel would be copied.
+
+    Explicit sharding is told where the result belongs: with `like`, or with the tokens and classes that it is made of.
+    """
+    dimensions = ((over[0],), (over[1],)), ((), ())
+    kinds = [jax.typeof(x).sharding for x in (a, b)]
+    mesh = next((kind.mesh for kind in kinds if AxisType.Explicit in kind.mesh.axis_types), None)
+    place = None
+    if mesh is not None and {*kinds[0].spec, *kinds[1].spec} != {None}:
+        rows, columns = kinds[0].spec[1 - over[0]], kinds[1].spec[1 - over[1]]
+        columns = None if {*np.ravel(rows)} & {*np.ravel(columns)} else columns  # the tokens keep their devices
+        place = NamedSharding(mesh, P(rows, columns) if like is None else jax.typeof(like).sharding.spec)
+    return lax.dot_general(a, b, dimensions, preferred_element_type=widened(a), out_sharding=place)
+
+
+def _sech2(z: Array, cap: Array) -> Array:
+    e = jnp.exp(-2 * jnp.abs(z / cap))
+    return 4 * e / jnp.square(1 + e)
+
+
+@with_partials(_sech2, lambda z, cap: jnp.tanh(z / cap) - squarable(z / cap) * _sech2(z, cap))
+def _capped(z: Array, cap: Array) -> Array:
+    return cap * jnp.tanh(z / cap)
+
+
+def as_varying(tokens: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple[Tokens, Layer]:
+    """Everything as varying over the mapped axes over which anything does, and over the classes' where it meets them.
+
+    So each slope adds up on its device, and is summed over the devices once.
+    """
+    axes = frozenset().union(*map(devices.mapped_axes, jax.tree.leaves((tokens, layer)))) - {*devices.names(axis_name)}
+    tokens, layer = jax.tree.map(lambda x: devices.varying(x, axes), (tokens, layer))
+    soft_cap = None if layer.soft_cap is None else devices.pbroadcast(layer.soft_cap, axis_name)
+    return tokens._replace(hidden=devices.pbroadcast(tokens.hidden, axis_name)), layer._replace(soft_cap=soft_cap)
+
+
+def logits_of(products: Array, layer: Layer) -> Array:
+    logits = products if layer.bias is None else products + layer.bias[None]
+    return logits if layer.soft_cap is None else _capped(logits, layer.soft_cap)
+
+
+def if_any(work: Callable[[Any, Tokens], tuple[Any, Any]]) -> Callable[[Any, Tokens], tuple[Any, Any]]:
+    """`work` of a scan, but for chunks without a token that exists: those change nothing and give zeros.
+
+    It saves memory where all tokens exist, too: what is constant in `work`, and as large as the logits of a chunk, JAX
+    would keep outside of the loop.
+    """
+
+    def skip(carry: Any, chunk: Tokens) -> tuple[Any, Any]:
+        _, out = jax.eval_shape(work, carry, chunk)
+        return carry, jax.tree.map(lambda x: zeros(x, x.dtype), out)
+
+    return lambda carry, chunk: lax.cond(chunk.any_exists, work, skip, carry, chunk)
+
+
+def zeros(like: Any, dtype: Any) -> Array:
+    """Zeros of this shape, sharding and type."""
+    zeros = lax.full(like.shape, 0, dtype, sharding=jax.typeof(like).sharding)
+    return devices.varying(zeros, devices.mapped_axes(like))
+
+
+def each(of_tokens: Callable[..., Any], chunks: Tokens, layer: Layer, skip: bool) -> Any:
+    """What each token costs, or else gives, by its products with the kernel; computed again on the way back."""
+    wide_kernel = layer.kernel.astype(chunks.weight.dtype)
+
+    def work(_: None, chunk: Tokens) -> tuple[None, Any]:
+        return None, of_tokens(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer)
+
+    step = jax.checkpoint(if_any(work) if skip else work, prevent_cse=False)
+    return lax.scan(step, None, chunks)[1]
+
+
+@jax.custom_jvp
+def _wide_product(hidden: Array, kernel: Array, wide_kernel: Array) -> Array:
+    """The product with `kernel`, differentiated by its wide copy, in whose dtype the slopes of all chunks add up."""
+    return product(hidden, kernel)
+
+
+def _wide_rule(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    hidden, kernel, wide_kernel = primals
+    d_hidden, _, d_kernel = tangents
+    products = _wide_product(hidden, kernel, wide_kernel)
+    change = jnp.zeros_like(products)
+    if not isinstance(d_hidden, SymbolicZero):
+        change += product(d_hidden, kernel)
+    if not isinstance(d_kernel, SymbolicZero):
+        change += product(hidden.astype(wide_kernel.dtype), d_kernel)
+    return products, change
+
+
+_wide_product.defjvp(_wide_rule, symbolic_zeros=True)
