@@ -7,16 +7,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxloss
+
 from ..harness.derivatives import cast
 from ..harness.platforms import forms_for
-from ..harness.rows import CASES, FIRST, exhaustive
+from ..harness.rows import CASES, FIRST, of_each_kind, some
 from .test_contract import by_call, calls, check_calls, exact, program
 
 
 pytestmark = pytest.mark.usefixtures("compiles_fast")
 
 
-@exhaustive([case for case in CASES if case in FIRST or "class_mask" in case.options])
+ROWS = [case for case in CASES if case in FIRST or "class_mask" in case.options]
+PAIRS = [case for case in FIRST if case.loss is jaxloss.ensemble_crps_loss]  # which no kind of loss in `make test` has
+
+
+@pytest.mark.parametrize("case", some(ROWS, *of_each_kind(FIRST), *PAIRS), ids=lambda case: case.id)
 def test_forms_of_other_platforms(case, x64):
     names, x, direction, held = calls(case)
     seen = [[]]  # a program without forms was tested for what it is
