@@ -72,6 +72,7 @@ COLUMNS = {
     ),
     "sharded": ("sharded `jit`, automatic and explicit axes, run on eight devices", ["sharded_jit"]),
     "leaks": ("`jax_check_tracer_leaks`", ["no_leaks"]),
+    "forms": ("what XLA gets for TPUs and GPUs instead, run on the CPU", ["forms_of_other_platforms"]),
     "checked": ("`checked`, around the loss, its gradient and a scan", ["checked_changes_nothing_where_values_fit"]),
 }
 
@@ -79,8 +80,8 @@ HEAD = """\
 # What is tested
 
 Every loss under every transform and mode that the contract names, each as a test of
-[test_contract](../tests/contract/test_contract.py) or [test_transforms](../tests/contract/test_transforms.py), and
-everywhere under `jax_numpy_dtype_promotion="strict"`, `jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a
+[test_contract](../tests/contract/test_contract.py), [test_transforms](../tests/contract/test_transforms.py) or
+[test_platforms](../tests/contract/test_platforms.py), and everywhere under `jax_numpy_dtype_promotion="strict"`, `jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a
 test that `make test` runs, ○ one of `make test-all`; this page is made from the list of them, and a test fails when it
 is out of date. "No number" is a loss without an option that is one. Two things can't work, for any loss, and raise an
 error that is tested: `axis_name` with `reduction="none"`, which reduces nothing, and `checked` inside `jit` instead of
@@ -89,13 +90,13 @@ around it.
 What a loss computes, `make test` asks of every row. What JAX makes of the program it asks of one row of each kind
 (elementwise, by a rule of its own, of members, of vectors, by class, in a loop, by a sort, of norms), and of the others
 that nothing in their programs could behave otherwise: that they trace for a symbolic batch and for every explicit
-sharding, and that devices meet only in the two sums of `reduce`. All the rest is in `make test-all`, for every row."""
+sharding, and that devices meet only in the two sums of `reduce`. All the rest is in `make test-all`, for every loss."""
 
 
 def collected(*options: str) -> dict[str, set[str]]:
     """By loss the tests that a run with these options takes of it."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    files = ["tests/contract/test_contract.py", "tests/contract/test_transforms.py"]
+    files = [f"tests/contract/test_{file}.py" for file in ("contract", "transforms", "platforms")]
     listed = subprocess.run([*command, *options, *files], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found: dict[str, set[str]] = {name: set() for name in LOSSES}
     for line in listed.splitlines():

@@ -1,8 +1,7 @@
 """Every loss under every transform, alone and on eight devices, two of them without a single element.
 
 What losses compute under them is in `test_contract.py`; here it is the same. `make test` takes one row of each kind,
-`make test-all` one of each loss, and all where a transform takes options. Mapped axes and `pmap` take a kind's row in
-both: that a loss does nothing there but what `reduce` does is in `test_devices_meet_in_scalars_only`.
+`make test-all` one of each loss, and all where a transform takes options.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from ..harness.problems import (
     same,
     slope,
 )
-from ..harness.rows import CASES, FIRST, exhaustive, one_of_each_kind
+from ..harness.rows import CASES, FIRST, exhaustive
 from .test_contract import complaint, spoiled
 
 
@@ -267,7 +266,7 @@ def test_export_for_any_size(case):
     np.testing.assert_allclose(exported.call(*without), f(*without), rtol=1e-6)
 
 
-@one_of_each_kind
+@exhaustive(FIRST)
 def test_mapped_axes(case):
     """Over one name, two, and one of two, with the gradient inside and outside, in one program."""
     p = problem(case)
@@ -303,7 +302,7 @@ def step(case: Case, names: Any, mean: bool = True):
     return step
 
 
-@one_of_each_kind
+@exhaustive(FIRST)
 def test_pmap(case):
     p = problem(case)
     x, rest = jax.tree.map(lambda x: x[:, None], (p.x, p.rest))

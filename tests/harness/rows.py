@@ -56,9 +56,6 @@ def exhaustive(cases: list[Case]) -> Any:
     return pytest.mark.parametrize("case", some(cases, *of_each_kind(cases)), ids=lambda case: case.id)
 
 
-one_of_each_kind = pytest.mark.parametrize("case", of_each_kind(FIRST), ids=lambda case: case.id)
-
-
 def some(values: Iterable[Any], *quick: Any) -> list[Any]:
     """Parameters of which `make test` takes only `quick`."""
     rest = pytest.mark.exhaustive

@@ -347,8 +347,8 @@ CONTRACT -k bi_tempered
 
 ignored labels in the weight: _classification/cross_entropy.py
 tests/contract/test_gradients.py CONTRACT -k "[nll_loss or ignore_index and nll_loss"
-- log_probs, labels, poison, axis, mask, *_ = classes.labelled(
-+ log_probs, labels, poison, axis, _, *_ = classes.labelled(
+- log_probs, labels, poison, axis, mask, _, reads = classes.labelled(
++ log_probs, labels, poison, axis, _, _, reads = classes.labelled(
 
 a masked weight reaches a class weight: _contract/classes.py
 CONTRACT tests/contract/test_devices.py -k "[cross_entropy-options or masked_weights"
