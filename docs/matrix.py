@@ -81,11 +81,11 @@ HEAD = """\
 
 Every loss under every transform and mode that the contract names, each as a test of
 [test_contract](../tests/contract/test_contract.py), [test_transforms](../tests/contract/test_transforms.py) or
-[test_platforms](../tests/contract/test_platforms.py), and everywhere under `jax_numpy_dtype_promotion="strict"`, `jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a
-test that `make test` runs, ○ one of `make test-all`; this page is made from the list of them, and a test fails when it
-is out of date. "No number" is a loss without an option that is one. Two things can't work, for any loss, and raise an
-error that is tested: `axis_name` with `reduction="none"`, which reduces nothing, and `checked` inside `jit` instead of
-around it.
+[test_platforms](../tests/contract/test_platforms.py), and everywhere under `jax_numpy_dtype_promotion="strict"`,
+`jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a test that `make test` runs, ○ one of `make test-all`;
+this page is made from the list of them, and a test fails when it is out of date. "No number" is a loss without an
+option that is one. Two things can't work, for any loss, and raise an error that is tested: `axis_name` with
+`reduction="none"`, which reduces nothing, and `checked` inside `jit` instead of around it.
 
 What a loss computes, `make test` asks of every row. What JAX makes of the program it asks of one row of each kind
 (elementwise, by a rule of its own, of members, of vectors, by class, in a loop, by a sort, of norms), and of the others
