@@ -208,10 +208,14 @@ def nan_unless(fits: Array, dtype: Any) -> Array:
 
 def nan_with_any(x: Array, axes: int | tuple[int, ...]) -> Array:
     """NaN for each row that holds one, else 0: comparisons and, on CPUs, XLA's maximum lose it."""
-    bad = lambda x: jnp.any(jnp.isnan(x), axes, keepdims=True)  # noqa: E731
-    # A sum of numbers goes along with those of others, in one pass.
-    count = lambda x: jnp.sum(jnp.isnan(x).astype(x.dtype), axes, keepdims=True) > 0  # noqa: E731
-    return nan_unless(~lax.platform_dependent(lax.stop_gradient(x), cpu=bad, default=count), x.dtype)
+
+    def found(x: Array) -> Array:
+        return jnp.any(jnp.isnan(x), axes, keepdims=True)
+
+    def counted(x: Array) -> Array:  # a sum of numbers goes along with those of others, in one pass
+        return jnp.sum(jnp.isnan(x).astype(x.dtype), axes, keepdims=True) > 0
+
+    return nan_unless(~lax.platform_dependent(lax.stop_gradient(x), cpu=found, default=counted), x.dtype)
 
 
 def nan_where(bad: Array, x: Array) -> Array:

@@ -40,23 +40,21 @@ def distributions(
         rule = {"[-inf, 0]": "be at most 0"}.get(interval, f"lie in {interval}")
         report(name, x, within(x, interval, near), rule)
 
-    def extremes(*arrays: Array) -> Array:  # lest XLA for CPUs write a mask to memory
-        fits = [
+    def in_front(*arrays: Array) -> tuple[Array, Array]:
+        fits = [  # by extremes, lest XLA for CPUs write a mask to memory
             within(extreme(x, axes, keepdims=True, initial=0), interval, near)
             for x, interval, near in zip(arrays, intervals, nears)
             for extreme in (jnp.min, jnp.max)
         ]
-        return functools.reduce(jnp.logical_and, fits)
+        poison = nan_unless(functools.reduce(jnp.logical_and, fits), arrays[0].dtype)
+        return poison, jnp.ones_like(poison)
 
-    def every(*arrays: Array) -> Array:
-        fits = functools.reduce(jnp.logical_and, map(within, arrays, intervals, nears))
-        return jnp.min(fits.astype(arrays[0].dtype), axes, keepdims=True, initial=1) > 0
+    def at_last(*arrays: Array) -> tuple[Array, Array]:
+        fits = functools.reduce(jnp.logical_and, map(within, arrays, intervals, nears)).astype(arrays[0].dtype)
+        poison = nan_unless(jnp.min(fits, axes, keepdims=True, initial=1) > 0, arrays[0].dtype)
+        return jnp.zeros_like(poison), 1 + poison
 
-    fits = lax.platform_dependent(*map(lax.stop_gradient, arrays), cpu=extremes, default=every)
-    poison = nan_unless(fits, arrays[0].dtype)
-    at_once = lambda poison: (poison, jnp.ones_like(poison))  # noqa: E731
-    at_last = lambda poison: (jnp.zeros_like(poison), 1 + poison)  # noqa: E731
-    between, sound = lax.platform_dependent(poison, cpu=at_once, default=at_last)
+    between, sound = lax.platform_dependent(*map(lax.stop_gradient, arrays), cpu=in_front, default=at_last)
     first, labels = (nearest(x, interval) + between for x, interval in zip(arrays, intervals))
     return first, labels, jnp.squeeze(sound, axes), axes
 

@@ -182,12 +182,16 @@ def _(axis: int, fair: bool, primals: tuple[Any, ...], tangents: tuple[Any, ...]
     return _ensemble_crps(*primals, axis, fair), change
 
 
+def _order(a: Array, b: Array) -> Array:
+    """1 where `a` lies above `b`, -1 below, 0 for equal ones, infinities included."""
+    return (a > b).astype(a.dtype) - (a < b).astype(a.dtype)
+
+
 def _rank(x: Array, axis: int) -> Array:
     """How many members lie below each less how many lie above; equal ones count for neither."""
     count = x.shape[axis]
     if isinstance(count, int) and count <= _FEW:
-        over = lambda a, b: (a > b).astype(a.dtype) - (a < b).astype(a.dtype)  # noqa: E731
-        return summed_over_pairs(over, (x,), (x,), axis)
+        return summed_over_pairs(_order, (x,), (x,), axis)
     place = iota(x, axis)
     x, origin = lax.sort((x, place), axis, num_keys=1)
     last = count - 1

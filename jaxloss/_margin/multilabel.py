@@ -150,33 +150,27 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
 
 @jax.custom_jvp
 def _pairwise_hinge(scores: Array, copies: Array, poison: Array) -> Array:
-    of_targets = _over_classes(scores, copies, positive)
+    of_targets = _summed(scores, copies, positive)
     return jnp.sum(of_targets, -1) / scores.shape[-1] + jnp.sum(poison, -1)
 
 
 @_pairwise_hinge.defjvp
 def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
     scores, copies, poison = primals
-    pull = _over_targets(scores, copies, above_zero) - _over_classes(scores, copies, above_zero)
+    pull = _summed(scores, copies, above_zero, of_targets=False) - _summed(scores, copies, above_zero)
     slope = pull / scores.shape[-1] + poison
     return _pairwise_hinge(scores, copies, poison), jnp.sum(slope * tangents[0], -1)
 
 
-def _over_classes(scores: Array, copies: Array, of_excess: Callable[[Array], Array]) -> Array:
-    """For each target the sum over all other classes, by how much these fall short of the margin."""
+def _summed(scores: Array, copies: Array, of_excess: Callable[[Array], Array], *, of_targets: bool = True) -> Array:
+    """For each target, or for each other class, the sum over its pairs, by how much they fall short of the margin."""
 
-    def term(score: Array, copies: Array, other: Array, its_copies: Array) -> Array:
-        pair = (copies > 0) & (its_copies == 0)
-        return jnp.where(pair, copies * of_excess(1 + score_gap(other, score)), 0)
+    def pair(target: Array, its_copies: Array, other: Array, no_copies: Array) -> Array:
+        is_pair = (its_copies > 0) & (no_copies == 0)
+        return jnp.where(is_pair, its_copies * of_excess(1 + score_gap(other, target)), 0)
 
-    return summed_over_pairs(term, (scores, copies), (scores, copies), scores.ndim - 1)
+    def turned(other: Array, no_copies: Array, target: Array, its_copies: Array) -> Array:
+        return pair(target, its_copies, other, no_copies)
 
-
-def _over_targets(scores: Array, copies: Array, of_excess: Callable[[Array], Array]) -> Array:
-    """For each other class the sum over the targets."""
-
-    def term(score: Array, copies: Array, target: Array, its_copies: Array) -> Array:
-        pair = (copies == 0) & (its_copies > 0)
-        return jnp.where(pair, its_copies * of_excess(1 + score_gap(score, target)), 0)
-
-    return summed_over_pairs(term, (scores, copies), (scores, copies), scores.ndim - 1)
+    both = scores, copies
+    return summed_over_pairs(pair if of_targets else turned, both, both, scores.ndim - 1)

@@ -32,8 +32,8 @@ def row_max(
 def _as_widened(z: Array) -> Array:
     """`z`, whose maximum XLA for TPUs would else take of what it was before, in bfloat16, in a slow pass of its own."""
     info = jnp.finfo(z.dtype)
-    keep = lambda z: lax.reduce_precision(z, info.nexp, info.nmant)  # noqa: E731
-    return lax.platform_dependent(z, tpu=keep, default=lambda z: z)
+    rounded = functools.partial(lax.reduce_precision, exponent_bits=info.nexp, mantissa_bits=info.nmant)
+    return lax.platform_dependent(z, tpu=rounded, default=lambda z: z)
 
 
 def shifted(z: Array, top: Array) -> Array:
