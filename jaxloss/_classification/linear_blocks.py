@@ -19,7 +19,7 @@ from .._contract import devices
 from .._contract.checks import nan_where, real
 from .._contract.shapes import inverse_power
 from .._contract.types import Array, AxisName
-from .._numerics.derivatives import square, times
+from .._numerics.nll import regularized
 from .._numerics.softmax import class_nll, log_total, reciprocal_or_0, shifted
 from . import linear_head
 from .linear_head import Layer, Tokens
@@ -115,12 +115,8 @@ def gradient(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple[
     others, x = devices.psum([others * jnp.exp(shifted(sums.top, top)), x], axis_name)
 
     def costs(others: Array, x: Array, mean: Array, label_smoothing: Any, z_loss: Any) -> Array:
-        """As `smoothed_nll` has them."""
         losses, log_normalizer = _label_nll(others, x)
-        if label_smoothing is not None:
-            losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - mean)
-        if z_loss is not None:
-            losses = losses + times(z_loss, square(top + log_normalizer))
+        losses = regularized(losses, top, log_normalizer, mean, label_smoothing, z_loss)
         return jnp.where(tokens.exists, losses, 0)
 
     others = nan_where(poisoned, others)

@@ -51,8 +51,15 @@ def smoothed_nll(
         losses, log_normalizer = soft_nll(reads, top, labels, axis, axis_name)
     else:
         losses, log_normalizer = hard_nll(reads, top, labels, axis, axis_name)
+    mean = None if label_smoothing is None else _mean_below_top(reads, top, axis, axis_name)
+    return regularized(losses, top, log_normalizer, mean, label_smoothing, z_loss)
+
+
+def regularized(
+    losses: Array, top: Array, log_normalizer: Array, mean: Any, label_smoothing: Any, z_loss: Any
+) -> Array:
+    """With label smoothing, by the mean of z - top, and the z-loss."""
     if label_smoothing is not None:
-        mean = _mean_below_top(reads, top, axis, axis_name)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, log_normalizer - mean)
     if z_loss is not None:
         normalizer = top + log_normalizer

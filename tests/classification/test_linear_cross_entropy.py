@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 import math
 import re
+from unittest import mock
 
 import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 from jax.sharding import AxisType, PartitionSpec as P
 
 import jaxloss
 from jaxloss._classification import linear_blocks, linear_cross_entropy as room, linear_head
 
+from ..harness.platforms import forms_for
 from ..harness.rows import some
 
 
@@ -241,19 +242,16 @@ def test_more_than_2_to_the_31_logits():
 def by_blocks(monkeypatch):
     """As it is done on TPUs, in several blocks and a rest, and on one device."""
 
-    def of_tpu(*arguments, default=None, tpu=None, cpu=None):
-        seen.append(getattr(tpu, "func", None))
-        return (tpu or cpu or default)(*arguments)
-
-    seen = []
+    gradient = mock.Mock(wraps=linear_blocks.gradient)
+    monkeypatch.setattr(linear_blocks, "gradient", gradient)
     for name, value in {"_NARROW": 3, "_WIDE": 3, "_FEWEST": 1}.items():
         monkeypatch.setattr(linear_blocks, name, value)
     monkeypatch.setattr(jax, "device_count", lambda: 1)
-    monkeypatch.setattr(lax, "platform_dependent", of_tpu)
     jax.clear_caches()
-    yield
+    with forms_for("tpu"):
+        yield
     jax.clear_caches()
-    assert linear_blocks.gradient in seen
+    assert gradient.called
 
 
 @pytest.mark.usefixtures("by_blocks", "compiles_fast")
