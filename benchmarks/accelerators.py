@@ -220,6 +220,7 @@ def about() -> str:
 def eight_chips(only: str | None) -> str:
     lines = ["| step | compile, s | temporaries, MiB | ours sends | Optax sends |", "|---|--:|--:|---|---|"]
     devices = CHIPS["v5e"].devices(topology_name="v5e:2x4")
+    print("\n".join(lines))
     for problem in filter(functools.partial(is_chosen, only), sharded(devices)):
         found = result(problem, "tpu")
         sent = (x.sent if x else "fails" for x in (found.ours, found.theirs))
