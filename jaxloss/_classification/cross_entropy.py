@@ -177,5 +177,6 @@ def _(near: float, axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...
     slope = classes.is_label(reads.scores, labels, axis).astype(value.dtype) + nan_unless(
         ~jnp.isnan(value), value.dtype
     )
+    slope = jnp.where(False, reads.scores, slope)  # nothing to compute, but XLA places it where its operands lie
     change = jnp.sum(slope * tangents[0].scores, axis, keepdims=True)
     return value, present(change, reads)

@@ -94,6 +94,7 @@ def chunked(
 
     # Explicit sharding follows where sharded axes come first, and one step at a time.
     place = jax.typeof(tokens.hidden).sharding
+    tokens = jax.tree.map(devices.split_by_many, tokens)
     axes = sorted(range(len(rows)), key=lambda axis: place.spec[axis] is None)
 
     def group(x: Array) -> Array:

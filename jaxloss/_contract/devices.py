@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.interpreters import ad, batching, mlir
-from jax.sharding import AxisType
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from .checks import message
 from .types import Array, AxisName
@@ -83,6 +83,15 @@ def is_alone(x: Array) -> bool:
     if mesh.empty:
         return jax.device_count() == 1
     return all(kind == AxisType.Manual or size == 1 for size, kind in zip(mesh.axis_sizes, mesh.axis_types))
+
+
+def split_by_many(x: Array) -> Array:
+    """`x` without axes of a single device in its explicit sharding: an axis that they split counts as split."""
+    kind = jax.typeof(x).sharding
+    sizes = dict(zip(kind.mesh.axis_names, kind.mesh.axis_sizes))
+    many = [tuple(name for name in jax.tree.leaves(part) if sizes[name] > 1) or None for part in [*kind.spec]]
+    one = any(sizes[name] == 1 for name in jax.tree.leaves([*kind.spec]))
+    return jax.sharding.reshard(x, NamedSharding(kind.mesh, PartitionSpec(*many))) if one else x
 
 
 def _mesh_of(x: Array) -> Any:
