@@ -100,6 +100,11 @@ from ._regression.relative import (
     relative_l2_loss as relative_l2_loss,
     smape_loss as smape_loss,
 )
+from ._segmentation.overlap import (
+    dice_loss as dice_loss,
+    jaccard_loss as jaccard_loss,
+    tversky_loss as tversky_loss,
+)
 
 
 __version__ = "0.1.0"

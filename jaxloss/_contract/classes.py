@@ -136,7 +136,7 @@ def labels_for(
     if not soft and labels.dtype.itemsize < 4:
         labels = labels.astype(jnp.int32)
     if ignore_index is not None:
-        wanted = labels != _ignored(ignore_index, soft, labels.dtype)
+        wanted = labels != ignored(ignore_index, soft, labels.dtype)
         mask = wanted if mask is None else jnp.where(wanted, broadcastable("mask", mask, rows), jnp.zeros_like(mask))
     exists = None if mask is None else jnp.expand_dims(jnp.broadcast_to(bool_mask(mask, rows), rows), axis)
     hint = "" if allowed is None else ", in classes that class_mask allows"
@@ -237,7 +237,8 @@ def _allowed(class_mask: ArrayLike, scores: Array, axis: int) -> Array:
     return allowed
 
 
-def _ignored(ignore_index: ArrayLike, soft: bool, dtype: Any) -> Array:
+def ignored(ignore_index: ArrayLike, soft: bool, dtype: Any) -> Array:
+    """In the dtype of the labels."""
     ignored = array("ignore_index", ignore_index)
     if soft:
         raise ValueError(message("ignore_index needs integer labels; with probabilities pass mask instead"))

@@ -124,7 +124,7 @@ class Total:
     def psum(self, axis_name: AxisName) -> Total:
         """The total over all devices of the mapped axis or axes, inside ``shard_map``, ``pmap`` or ``vmap``."""
         with calling("Total.psum"):
-            return jax.tree.map(lambda x: _psum(x, axis_name), self)
+            return jax.tree.map(lambda x: psum(x, axis_name), self)
 
     def mean(self) -> Array:
         """``total / weight``; exactly 0, with zero gradient, when there is no weight; NaN where that overflows."""
@@ -246,7 +246,7 @@ def element_weights(
     if mask is None:
         return weight, None
     exists = bool_mask(mask, shape)
-    return jnp.where(exists, weight, 0) + _nan_unless_bool(mask, dtype), exists
+    return jnp.where(exists, weight, 0) + nan_unless_bool(mask, dtype), exists
 
 
 def _sums_in_units(losses: Array, weight: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Array]:
@@ -294,7 +294,7 @@ def reduce_sums(
         if unit is not None:  # the devices' largest
             share = unit / devices.pmax(unit, axis_name)
             total, weight = total * share, weight * share
-        total, weight = _psum(total, axis_name), _psum(weight, axis_name)
+        total, weight = psum(total, axis_name), psum(weight, axis_name)
     if reduction == "mean":
         return _ratio(total, weight)
     result: Any = total if reduction == "sum" else Total(total, weight)
@@ -320,7 +320,7 @@ def _add(a: Array, a_rest: Array, b: Array, b_rest: Array) -> tuple[Array, Array
     return whole, jnp.where(finite, rest - (whole - total), 0)
 
 
-def _psum(x: Array, axis_name: AxisName) -> Array:
+def psum(x: Array, axis_name: AxisName) -> Array:
     """One name at a time: a psum over two refuses a value that varies along only one of them."""
     return functools.reduce(lax.psum, devices.names(axis_name), x)
 
@@ -333,7 +333,7 @@ def _ratio(total: Array, weight: Array) -> Array:
     return mean + nan_unless(~jnp.isinf(weight), mean.dtype)
 
 
-def _nan_unless_bool(mask: ArrayLike, dtype: Any) -> Array:
+def nan_unless_bool(mask: ArrayLike, dtype: Any) -> Array:
     """NaN where a mask of numbers is neither 0 nor 1."""
     values = jnp.asarray(mask)
     if values.dtype == jnp.bool_:

@@ -14,17 +14,24 @@ from .checks import array, message
 from .types import Array, ArrayLike, Axes
 
 
-def broadcastable(name: str, x: ArrayLike, shape: tuple[int, ...], of: str = "the per-element losses") -> Array:
+def broadcastable(
+    name: str, x: ArrayLike, shape: tuple[int, ...], of: str = "the per-element losses", hint: str = ""
+) -> Array:
     """`x` if it is a scalar or matches `shape` axis by axis; nothing else broadcasts."""
     x = array(name, x)
-    if x.shape == () or (x.ndim == len(shape) and all(own in (1, size) for own, size in zip(x.shape, shape))):
+    if x.shape == () or matches(x.shape, shape):
         return x
     raise ValueError(
         message(
             f"{name} must be a scalar or match {of}, of shape {shape}, axis by axis (each dimension equal or 1), "
-            f"got shape {x.shape}{reshape_hint(x.shape, shape)}"
+            f"got shape {x.shape}{hint or reshape_hint(x.shape, shape)}"
         )
     )
+
+
+def matches(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether each dimension is equal, or 1."""
+    return len(own) == len(shape) and all(one in (1, size) for one, size in zip(own, shape))
 
 
 def bool_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Array:
@@ -52,16 +59,23 @@ def one_axis(axis: Axes, name: str, x: Array, hint: str) -> int:
 
 
 def axes_of(axis: Axes, name: str, x: Array) -> tuple[int, ...]:
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    for one in axes:
+    if axis == ():
+        raise ValueError(message("axis must name at least one axis, and each only once, got ()"))
+    return places("axis", axis, name, x)
+
+
+def places(option: str, axes: Axes, name: str, x: Array) -> tuple[int, ...]:
+    """Axes of `x`, which may be none, counted from the front."""
+    each = axes if isinstance(axes, tuple) else (axes,)
+    for one in each:
         if isinstance(one, bool) or not isinstance(one, (int, np.integer)):
-            raise TypeError(message(f"axis must be an integer or a tuple of them, got {axis!r}"))
+            raise TypeError(message(f"{option} must be an integer or a tuple of them, got {axes!r}"))
         if not -x.ndim <= one < x.ndim:
-            raise ValueError(message(f"axis must be an axis of {name}, of shape {x.shape}, got {one}"))
-    places = tuple(int(one) % x.ndim for one in axes)
-    if len({*places}) != len(places) or not places:
-        raise ValueError(message(f"axis must name at least one axis, and each only once, got {axis!r}"))
-    return places
+            raise ValueError(message(f"{option} must be an axis of {name}, of shape {x.shape}, got {one}"))
+    found = tuple(int(one) % x.ndim for one in each)
+    if len({*found}) != len(found):
+        raise ValueError(message(f"{option} must name at least one axis, and each only once, got {axes!r}"))
+    return found
 
 
 def as_number(size: Any, dtype: Any) -> Array:

@@ -16,7 +16,8 @@ from jax import lax
 from .._contract import classes, devices, inputs
 from .._contract.types import Array, AxisName
 from .derivatives import precomputed
-from .softmax import beside_top, class_nll, directional, log_sum_exp, present, reciprocal_or_0, reduced, shifted
+from .softmax import beside_top, class_nll, directional, log_sum_exp, present, reciprocal_or_0, shifted
+from .sums import reduced
 
 
 _FAR = 1e3  # below the top, where a class has no part: exp(-1000) is 0

@@ -28,10 +28,10 @@ from .softmax import (
     log_total,
     present,
     reciprocal_or_0,
-    reduced,
     row_max,
     shifted,
 )
+from .sums import reduced
 
 
 def smoothed_nll(

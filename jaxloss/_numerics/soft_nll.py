@@ -14,7 +14,8 @@ from .._contract import classes, devices, inputs
 from .._contract.checks import clipped, nearest
 from .._contract.types import Array, AxisName
 from .derivatives import times
-from .softmax import beside_weight, log_total, present, reciprocal_or_0, reduced, shifted
+from .softmax import beside_weight, log_total, present, reciprocal_or_0, shifted
+from .sums import reduced
 
 
 class _SoftRows(NamedTuple):

@@ -11,12 +11,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from .._contract import classes, devices, inputs
 from .._contract.checks import nan_where
 from .._contract.types import Array, AxisName
+from .sums import reduced
 
 
 def row_max(
@@ -87,35 +87,6 @@ def _(axis: int, axis_name: AxisName | None, primals: Any, tangents: Any) -> tup
     slope = jnp.exp(shifted(present(reads.scores, reads), top))
     change = present(directional(slope, tangents[0].scores, axis), reads)
     return beside_top(*primals, axis, axis_name), devices.psum([change], axis_name)[0]
-
-
-def reduced(parts: list[tuple[Array, Any]], axis: int, masked: bool) -> list[Array]:
-    """Each array by its operation along the axis, which is kept.
-
-    Of what comes from a selection, as classes that are masked do, XLA's library for CPUs would have an array in memory;
-    a loop of several reductions is XLA's own.
-    """
-    arrays, operations = [array for array, _ in parts], [operation for _, operation in parts]
-    identity = {lax.add: 0, lax.max: -jnp.inf, lax.min: jnp.inf}
-
-    def loop(*arrays: Array) -> list[Array]:
-        by = [*operations, lax.min] if len(arrays) == 1 else operations
-        starts = [np.array(identity[operation], arrays[0].dtype) for operation in by]
-        found = lax.reduce(
-            (*arrays, *arrays[: len(by) - len(arrays)]),
-            tuple(starts),
-            lambda a, b: tuple(operation(x, y) for operation, x, y in zip(by, a, b)),
-            (axis,),
-        )
-        if len(arrays) == 1:
-            found = [jnp.where(jnp.isnan(found[1]), found[1], found[0])]  # lest XLA see that one is enough
-        return [lax.expand_dims(x, (axis,)) for x in found]
-
-    def each(*arrays: Array) -> list[Array]:
-        by = {lax.add: jnp.sum, lax.max: jnp.max}
-        return [by[operation](x, axis, keepdims=True) for operation, x in zip(operations, arrays)]
-
-    return lax.platform_dependent(*arrays, cpu=loop, default=each) if masked else each(*arrays)
 
 
 def present(x: Array, reads: classes.Reads) -> Array:

@@ -52,6 +52,8 @@ def test_every_slope_of_an_element_with_a_bad_value_is_nan(case: Case):
             assert not slope[1:].any(), (name, value, key)
             if slope.shape == spoilt.shape:
                 np.testing.assert_array_equal(slope, spoilt, f"{name} {value} {key}")
+            elif case.members is not None:
+                np.testing.assert_array_equal(slope, case.lifted(spoilt), f"{name} {value} {key}")
             elif losses.ndim == 1:  # of a class that is masked out there is none
                 allowed = case.options.get("class_mask", np.ones(slope.shape[1:], bool))
                 assert slope[0][allowed].all(), (name, value, key)

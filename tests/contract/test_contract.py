@@ -75,6 +75,16 @@ def soiled(x: np.ndarray) -> np.ndarray:
     return x
 
 
+def soiled_members(case: Case, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """The same in the members that are masked, of elements that exist."""
+    result = {}
+    for name, x in case.arguments().items():
+        masked = np.broadcast_to(~(mask if x.ndim == mask.ndim else np.expand_dims(mask, case.options.get("axis", -1))), x.shape)
+        junk = np.resize(JUNK if x.dtype.kind == "f" else 99, x.shape).astype(x.dtype)
+        result[name] = np.where(masked, junk, x)
+    return result
+
+
 def spoiled(case: Case, name: str, value: Any) -> tuple[dict[str, np.ndarray], tuple[int, ...]]:
     """The arguments with one bad value, in the one place of row 3 where every loss looks."""
     arguments = {key: x.copy() for key, x in case.arguments().items()}
@@ -99,18 +109,20 @@ def calls(case: Case) -> Calls:
     """With weights and masks of every kind, with what is masked in any state, and with each value that doesn't fit."""
     arguments, at = case.arguments(), place(case)
     weights = at.x["weights"]
-    ones, everywhere = np.ones_like(weights), np.ones(weights.shape, bool)
+    ones, everywhere = np.ones_like(weights), np.ones(case.mask_shape(weights.shape), bool)
     uneven, row_0, row_3, rows = (everywhere.copy() for _ in range(4))
     uneven.flat[1::3] = row_0[0] = row_3[3] = rows[2:6] = False
     two = ones.copy()
     two[1] = 2
     copied = {name: x[[1, *range(1, BATCH)]] for name, x in arguments.items()}
     bad = [spoiled(case, name, value)[0] for name, value, _ in case.bad]
+    members = {} if case.members is None else {"soiled members": {"mask": uneven, **soiled_members(case, uneven)}}
     changes = {
         "plain": {"mask": everywhere, "weights": ones},
         "uneven": {"mask": uneven},
         "clean": {"mask": rows},
         "soiled": {"mask": rows, "weights": soiled(weights), **jax.tree.map(soiled, arguments)},
+        **members,
         "no mask": {"mask": ~everywhere},
         "no weight": {"mask": everywhere, "weights": 0 * weights},
         "weight two": {"mask": row_0, "weights": two},
@@ -198,7 +210,8 @@ def by_call(results: Any, names: list[str]) -> dict[str, dict[str, Any]]:
 
 def check_calls(case: Case, found: dict[str, dict[str, Any]]) -> None:
     """What holds between the calls, in any dtype and for all derivatives there are."""
-    for dirty, clean in [("soiled", "clean"), *((f"masked bad {i}", "without row 3") for i in range(len(case.bad)))]:
+    pairs = [("soiled", "clean"), *((f"masked bad {i}", "without row 3") for i in range(len(case.bad)))]
+    for dirty, clean in pairs + [("soiled members", "uneven")] * ("soiled members" in found):
         for key, wanted in found[clean].items():
             error = functools.partial(np.testing.assert_array_equal, err_msg=f"{key}, {dirty}")
             jax.tree.map(error, found[dirty][key], wanted)
@@ -211,9 +224,13 @@ def check_calls(case: Case, found: dict[str, dict[str, Any]]) -> None:
         call, (_, index) = found[f"bad {i}"], spoiled(case, name, value)
         slope, shape = call["slope of the mean"], place(case).x["weights"].shape
         bad = np.zeros(shape, bool)
-        bad[index if shape == slope.shape else index[:1] + (0,) * (len(shape) - 1)] = True
         axis = case.options.get("axis", -1)
-        rows = bad if shape == slope.shape else np.broadcast_to(np.expand_dims(bad, axis), slope.shape)
+        if case.members is not None:  # a number spoils its class, an index all of them
+            bad[tuple(index[axis] for axis in case.kept) if len(index) == slope.ndim else index[0]] = True
+            rows = case.lifted(bad)
+        else:
+            bad[index if shape == slope.shape else index[:1] + (0,) * (len(shape) - 1)] = True
+            rows = bad if shape == slope.shape else np.broadcast_to(np.expand_dims(bad, axis), slope.shape)
         rows = rows & case.options.get("class_mask", True)  # a class that is ruled out keeps its 0
         assert np.isnan(call["mean"])
         for per_element in {"losses", "forward"} & {*call}:
@@ -400,7 +417,7 @@ def test_shapes_that_do_not_fit(case):
         for x in (arguments[name][..., None], arguments[name][:-1], arguments[name][0]):
             with pytest.raises((ValueError, TypeError), match=f"^{case.loss.__name__}: {name} must "):
                 case.loss(**{**arguments, name: x}, **case.options)
-    for name in ("weights", "mask"):
+    for name, shape in {"weights": shape, "mask": case.mask_shape(shape)}.items():
         for wrong in ((*shape, 1), (BATCH - 1, *shape[1:]), (1, *shape), shape[1:] or (1, 1)):
             with pytest.raises(ValueError, match=f"^{case.loss.__name__}: {name} must be a scalar or match"):
                 case.loss(**arguments, **{name: np.ones(wrong, np.float32)}, **case.options)

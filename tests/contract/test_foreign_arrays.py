@@ -29,8 +29,9 @@ def test_foreign_byte_order_in_every_argument_and_option(case: Case, tmp_path):
     arguments = case.arguments()
     options = {name: np.asarray(x) for name, x in case.options.items() if real(x)}
     choices = {name: x for name, x in case.options.items() if name not in options}
-    weights = np.full((1,) * case.expected(arguments)[0].ndim, 2, np.float32)
-    mask = np.ones(weights.shape, np.int32)
+    shape = case.expected(arguments)[0].shape
+    weights = np.full((1,) * len(shape), 2, np.float32)
+    mask = np.ones((1,) * len(case.mask_shape(shape)), np.int32)
     given = {**arguments, **options, "weights": weights, "mask": mask}
     expected = case.loss(**given, **choices)
     for _ in range(2):

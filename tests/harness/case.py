@@ -41,6 +41,9 @@ class Case:
       reference: from the arguments and options in float64 to per-element losses.
       options: keywords beyond weights, mask, reduction and axis_name.
       label_weights: from the labels and options to what each element counts by itself; None is 1 each.
+      members: of a loss of sets, the shape of an image's members, which is that of the mask behind the batch axis. The
+        reference and `label_weights` get the mask, too.
+      kept: of a loss of sets, the axes of the first argument that the losses have.
       constant: arguments that no gradient reaches.
       bad: single values that don't fit: argument, value, and what `checked` says of them.
       smooth: its derivatives are continuous wherever they are finite; else the family's `bends.py` has its kinks.
@@ -55,6 +58,8 @@ class Case:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     label_weights: Callable[..., np.ndarray] | None = None
     _: dataclasses.KW_ONLY
+    members: tuple[int, ...] | None = None
+    kept: tuple[int, ...] = ()
     constant: tuple[str, ...] = ()
     bad: tuple[tuple[str, Any, str], ...] = ()
     smooth: bool = False
@@ -70,13 +75,28 @@ class Case:
         rng = np.random.default_rng(seed)
         return {name: argument.draw(rng) for name, argument in self.inputs.items()}
 
-    def expected(self, arguments: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Per-element losses and the weights that the loss itself gives them, in float64."""
+    def expected(
+        self, arguments: dict[str, np.ndarray], mask: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Per-element losses and the weights that the loss itself gives them, in float64; none where masked."""
         wide = {k: v.astype(np.float64) if v.dtype.kind == "f" else v for k, v in arguments.items()}
-        losses = np.asarray(self.reference(**wide, **self.options), np.float64)
-        if self.label_weights is None:
-            return losses, np.ones(losses.shape)
-        return losses, self.label_weights(wide["labels"], **self.options)
+        options, exists = self.options, 1.0 if mask is None else mask
+        if self.members is not None:
+            options = {**options, "mask": np.ones((BATCH, *self.members), bool) if mask is None else mask}
+        losses = np.asarray(self.reference(**wide, **options), np.float64)
+        if self.members is not None and mask is not None:
+            exists = mask.reshape(BATCH, -1).any(1).reshape(BATCH, *[1] * (losses.ndim - 1))
+        own = 1.0 if self.label_weights is None else self.label_weights(wide["labels"], **options)
+        return losses, np.broadcast_to(own * exists, losses.shape)
+
+    def mask_shape(self, losses: tuple[int, ...]) -> tuple[int, ...]:
+        return losses if self.members is None else (BATCH, *self.members)
+
+    def lifted(self, x: np.ndarray) -> np.ndarray:
+        """Something of each element of a loss of sets, for each entry of the first argument."""
+        shape = next(iter(self.arguments().values())).shape
+        pooled = {*range(len(shape))} - {axis % len(shape) for axis in self.kept}
+        return np.broadcast_to(np.expand_dims(x, tuple(pooled)), shape)
 
 
 def with_options(case: Case, **changes: Any) -> Case:

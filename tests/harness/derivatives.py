@@ -38,8 +38,8 @@ def weighted(case: Case, mask: np.ndarray, x: dict[str, np.ndarray]) -> tuple[np
     """Per-element losses by the reference, and what each counts."""
     arguments = {name: x.get(name, value) for name, value in case.arguments().items()}
     options = {name: x.get(name, value) for name, value in case.options.items()}
-    losses, own = dataclasses.replace(case, options=options).expected(arguments)
-    return losses, own * x["weights"] * mask
+    losses, own = dataclasses.replace(case, options=options).expected(arguments, mask)
+    return losses, own * x["weights"]
 
 
 def differences(case: Case, mask: np.ndarray, at: Place) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -36,7 +36,7 @@ def problem(case: Case) -> Problem:
     shape = case.expected(arguments)[0].shape
     rng = np.random.default_rng(1)
     weights = rng.uniform(0.5, 2, shape).astype(np.float32)
-    mask = rng.random(shape) < 0.7
+    mask = rng.random(case.mask_shape(shape)) < 0.7
     mask[: 2 * BATCH // DEVICES] = False  # whole devices without an element
     mask[-1] = True
     rest = {name: arguments[name] for name in others} | {"weights": weights, "mask": mask}
@@ -52,8 +52,8 @@ def mean_of(case: Case, p: Problem) -> Callable[[np.ndarray], float]:
     first = next(iter(arguments))
 
     def mean(x: np.ndarray) -> float:
-        losses, own = case.expected({**arguments, first: x})
-        count = own * p.rest["weights"].astype(np.float64) * p.rest["mask"]
+        losses, own = case.expected({**arguments, first: x}, p.rest["mask"])
+        count = own * p.rest["weights"].astype(np.float64)
         return float((losses * count).sum() / count.sum())
 
     return mean
@@ -147,6 +147,8 @@ def places(case: Case, p: Problem, *kinds: AxisType):
         spec = ["data", *[None] * (p.x.ndim - 1)]
         spec[place] = "model" if place else ("data", "model")
         by_row = [name for i, name in enumerate(spec) if i not in reduced]
-        spread = [NamedSharding(grid(kind), P(*names)) for names in (spec, by_row)]
-        shardings = jax.tree.map(lambda x, spread=spread: spread[x.shape != p.x.shape], (p.x, p.rest))
-        yield f"{kind} {spec}", jax.device_put((p.x, p.rest), shardings)
+        on = lambda names, kind=kind: NamedSharding(grid(kind), P(*names))  # noqa: E731
+        shardings = {name: on(spec if x.shape == p.x.shape else by_row) for name, x in p.rest.items()}
+        if case.members is not None:
+            shardings["weights"] = on([spec[axis] for axis in case.kept])
+        yield f"{kind} {spec}", jax.device_put((p.x, p.rest), (on(spec), shardings))

@@ -1,0 +1,1 @@
+"""Regions of pixels, and whole images."""

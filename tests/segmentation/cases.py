@@ -1,0 +1,67 @@
+"""Losses of regions and images: each as the tests call it."""
+
+from __future__ import annotations
+
+import functools
+
+import jaxloss
+
+from ..harness.case import BAD_CLASS, BAD_SHARE, Case, classes, linear_weights, outside, uniform
+from . import formulas
+
+
+BAD_PROBS = outside(("probs", 1.5, "[0, 1]"), ("probs", -0.25, "[0, 1]"))
+IMAGES = {"probs": uniform(2, 4, 6), "labels": classes(6, 2, 4)}
+OF_PIXELS = {"members": (2, 4), "kept": (0, -1)}
+jaccard = functools.partial(formulas.overlap, alpha=1, beta=1)
+
+CASES = [
+    Case(jaxloss.dice_loss, IMAGES, formulas.overlap, bad=BAD_CLASS + BAD_PROBS, smooth=True, **OF_PIXELS),
+    Case(
+        jaxloss.dice_loss,
+        IMAGES,
+        formulas.overlap,
+        {
+            "smooth": 0.5,
+            "squared": True,
+            "class_weights": linear_weights(6),
+            "ignore_index": 2,
+            "only_present": True,
+        },
+        formulas.region_weights,
+        bad=BAD_PROBS,
+        smooth=True,
+        name="options",
+        **OF_PIXELS,
+    ),
+    Case(
+        jaxloss.jaccard_loss,
+        {"probs": uniform(6, 2, 4), "labels": uniform(6, 2, 4)},
+        jaccard,
+        {"axis": 1},
+        bad=BAD_SHARE + BAD_PROBS,
+        smooth=True,
+        members=(2, 4),
+        kept=(0, 1),
+    ),
+    Case(
+        jaxloss.tversky_loss,
+        IMAGES,
+        formulas.overlap,
+        {"alpha": 0.3, "beta": 0.7, "gamma": 0.75},
+        bad=BAD_CLASS,
+        smooth=True,
+        **OF_PIXELS,
+    ),
+    Case(
+        jaxloss.tversky_loss,
+        {"probs": uniform(2, 4), "labels": uniform(2, 4)},
+        formulas.overlap,
+        {"axis": None, "batch_axes": 0},
+        bad=BAD_SHARE,
+        smooth=True,
+        name="one class",
+        members=(2, 4),
+        kept=(0,),
+    ),
+]
