@@ -102,6 +102,7 @@ from ._regression.relative import (
 )
 from ._segmentation.overlap import (
     dice_loss as dice_loss,
+    generalized_dice_loss as generalized_dice_loss,
     jaccard_loss as jaccard_loss,
     tversky_loss as tversky_loss,
 )

@@ -29,7 +29,7 @@ def existing(mask: ArrayLike | None, sets: Sets, dtype: Any) -> tuple[Array | No
     nor 1."""
     if mask is None:
         return None, jnp.zeros((), dtype)
-    hint = f"; a mask says which {sets.member}s exist: to leave a {sets.element} out give it weight 0"
+    hint = f"; a mask says which {sets.member}s exist: to leave {sets.element}s out give them weight 0"
     given = _fitting("mask", mask, sets.members, sets.elements, f"the {sets.member}s", hint)
     return given.astype(jnp.bool_), nan_unless_bool(given, dtype)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from .._contract import classes
 from .._contract.checks import real
-from .._contract.jit import jit
+from .._contract.jit import jit_over_classes
 from .._contract.types import Array, ArrayLike, Axes, AxisName, NonNegative, Positive, Reduction
 from .._numerics import sums
 from .._numerics.derivatives import quotient
@@ -19,7 +19,7 @@ from . import regions
 from .regions import Regions
 
 
-@jit
+@jit_over_classes
 def dice_loss(
     probs: ArrayLike,
     labels: ArrayLike,
@@ -47,8 +47,9 @@ def dice_loss(
 
     A region, which is an element, is the pixels of one class in one image. ``mask`` says which pixels exist, in the
     shape of ``probs`` without its class axis, and is the one that `cross_entropy` takes for the same labels;
-    ``weights`` say how much each region counts, in the shape that ``"none"`` returns. ``weights``, ``mask``,
-    ``reduction`` and ``axis_name`` are those of `jaxloss.reduce` otherwise.
+    ``weights`` say how much each region counts, in the shape that ``"none"`` returns.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it where what matters is rare: the score doesn't grow with the background, as the accuracy of pixels does.
     Alone it is restless, so it is mostly added to `cross_entropy`. It takes probabilities, of a softmax or of a sigmoid
@@ -91,7 +92,7 @@ def dice_loss(
     return regions.reduced(losses, exists, weights, class_weights, r, reduction)
 
 
-@jit
+@jit_over_classes
 def jaccard_loss(
     probs: ArrayLike,
     labels: ArrayLike,
@@ -114,8 +115,9 @@ def jaccard_loss(
       \ell = 1 - \frac{TP + s}{TP + s + W},
       \qquad W = FP + FN \quad\text{or, squared,}\quad W = \sum (p - y)^2
 
-    What a region is, how its pixels are counted and what mask and weights mean: see `dice_loss`. ``weights``, ``mask``,
-    ``reduction`` and ``axis_name`` are those of `jaxloss.reduce` otherwise.
+    `dice_loss` says what a region is, and what mask and weights are of.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it where the score is the intersection over union. It orders predictions as `dice_loss` does, of which it is
     a function (2 d / (1 + d) for each region without smoothing), and charges large errors less.
@@ -147,7 +149,7 @@ def jaccard_loss(
     return regions.reduced(losses, exists, weights, class_weights, r, reduction)
 
 
-@jit
+@jit_over_classes
 def tversky_loss(
     probs: ArrayLike,
     labels: ArrayLike,
@@ -171,9 +173,10 @@ def tversky_loss(
     .. math::
       \ell = \left( 1 - \frac{TP + s}{TP + s + \alpha FP + \beta FN} \right)^\gamma
 
-    with the power only where it is given. `dice_loss` is that of 1/2 and 1/2, `jaccard_loss` that of 1 and 1. What a
-    region is, how its pixels are counted and what mask and weights mean: see `dice_loss`. ``weights``, ``mask``,
-    ``reduction`` and ``axis_name`` are those of `jaxloss.reduce` otherwise.
+    with the power only where it is given. `dice_loss` is that of 1/2 and 1/2, and says what a region is, and what mask
+    and weights are of; `jaccard_loss` is that of 1 and 1.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it where one kind of error is worse: ``beta`` above ``alpha`` finds more of what is rare and small, as
     lesions, for more false alarms (the paper takes 0.3 and 0.7).
@@ -201,11 +204,83 @@ def tversky_loss(
     Example:
       >>> probs = jnp.array([[[0.5, 0.5], [1.0, 0.0]]])
       >>> jaxloss.tversky_loss(probs, jnp.array([[0, 1]]), alpha=0.3, beta=0.7, smooth=0.0, reduction="none")
-      Array([[0.61538464, 1.        ]], dtype=float32)
+      Array([[0.5652174, 1.       ]], dtype=float32)
     """
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     losses, exists = _overlap(r, alpha, beta, gamma, smooth, only_present)
     return regions.reduced(losses, exists, weights, class_weights, r, reduction)
+
+
+@jit_over_classes
+def generalized_dice_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    power: NonNegative = 2.0,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    smooth: NonNegative = 1.0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Generalized Dice loss of images: the overlap of all classes, rare ones counting more.
+
+    .. math::
+      \ell = 1 - \frac{\sum_c v_c TP_c + s}{\sum_c v_c TP_c + s + W},
+      \qquad W = \tfrac{1}{2} \sum_c v_c (FP_c + FN_c), \qquad v_c = (T_{\min} / T_c)^p
+
+    with the sizes of the labels, :math:`T_c = \sum y_c`, of which :math:`T_{\min}` is the image's smallest above 0.
+    A class that no pixel has counts as much as the rarest. An element is an image: ``weights`` say how much each of
+    them counts; `dice_loss` has the rest. Optax's function of this name is a weighted mean of the losses of the
+    classes, which an absent class takes over.
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it where classes differ in size by orders of magnitude and their sizes should not matter. Steep weights are
+    restless in small batches; ``power=1`` is calmer.
+
+    Args:
+      probs: probabilities, ``[batch, ..., classes]``, the class axis at ``axis``.
+      labels: class indices, in the shape of the pixels; or numbers in [0, 1] of the shape of ``probs``.
+      power: at least 0, of the weights of the classes: 2, 1 and 0 are MONAI's square, simple and uniform.
+      axis: the class axis; None: there is none, each image is of one class.
+      batch_axes: the axis or axes that are kept; see `dice_loss`.
+      smooth: at least 0, as if so many more pixels of the rarest class were right.
+      class_weights: ``[classes]``, times those by size. 0 leaves a class out, and out of the smallest size, too.
+      ignore_index: pixels whose integer label has this value are masked. None ignores nothing.
+
+    Returns:
+      The reduced loss, at least float32; per image, ``[batch]``, with ``reduction="none"``.
+
+    Source: Sudre et al., *Generalised Dice overlap as a deep learning loss function* (2017), arXiv:1707.03237.
+
+    Example:
+      >>> probs = jnp.array([[[0.5, 0.5], [1.0, 0.0], [1.0, 0.0]]])
+      >>> jaxloss.generalized_dice_loss(probs, jnp.array([[0, 0, 1]]), smooth=0.0, reduction="none")
+      Array([0.71428573], dtype=float32)
+    """
+    r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name, by_class=False)
+    (right, over, under, size), exists = _sums(r, squared=False, present=True)
+    wrong = 0.5 * (over + under)
+    if axis is not None or class_weights is not None:
+        place = r.class_place
+        by_size = _by_size(size, power, regions.by_class(class_weights, r, size), place)
+        right, wrong = (jnp.sum(by_size * part, place) for part in (right, wrong))
+        exists = jnp.squeeze(exists, place)
+    return regions.reduced(_share(wrong, right + smooth), exists, weights, None, r, reduction)
+
+
+def _by_size(size: Array, exponent: Array, by_class: Array, place: int) -> Array:
+    """How much each class counts: 1 for the rarest and for those that aren't there."""
+    there = size != 0
+    least = jnp.min(jnp.where(there & (by_class != 0), size, jnp.inf), place, keepdims=True)
+    ratio = quotient(least, jnp.where(there, size, 1))
+    ratio = jnp.where(there & (least < jnp.inf), ratio, 1)
+    return by_class * power(ratio, exponent)
 
 
 def _overlap(

@@ -50,8 +50,9 @@ def regions(
     axis_name: AxisName | None,
     *,
     binary: bool = False,
+    by_class: bool = True,
 ) -> Regions:
-    """The way in; with `binary` labels that are numbers must be 0 or 1."""
+    """The way in. With `binary`, labels that are numbers must be 0 or 1; unless `by_class`, the elements are images."""
     valid_reduction(reduction, axis_name)
     given = narrow("probs", probs)
     p = given.astype(widened(given))
@@ -62,7 +63,8 @@ def regions(
     kept = tuple(sorted({*batch, axis} - {None}))
     pooled = tuple(place for place in range(p.ndim) if place not in kept)
     pixels = tuple(size for place, size in enumerate(p.shape) if place != axis)
-    of = Sets(tuple(p.shape[place] for place in kept), pixels, "region", "pixel")
+    elements = tuple(p.shape[place] for place in kept if by_class or place != axis)
+    of = Sets(elements, pixels, "region" if by_class else "image", "pixel")
     exists, poison = sets.existing(mask, of, p.dtype)
     labels = array("labels", labels)
 
@@ -111,9 +113,17 @@ def across(r: Regions, sums: list[Array], exists: Array) -> tuple[list[Array], A
     """Sums over pixels, and whether there are any, of the whole regions: over all devices that share them."""
     if r.over is None:
         return sums, exists
-    packed = jnp.stack([*sums, jnp.broadcast_to(exists, r.sets.elements).astype(sums[0].dtype)])
+    packed = jnp.stack([*sums, jnp.broadcast_to(exists, sums[0].shape).astype(sums[0].dtype)])
     *sums, found = psum(packed, r.over)
     return sums, found > 0
+
+
+def by_class(class_weights: ArrayLike | None, r: Regions, like: Array) -> Array:
+    """Weights of classes, lined up with something of each region."""
+    if class_weights is None:
+        return jnp.ones((1,) * like.ndim, like.dtype)
+    weights = classes.weight_each(class_weights, like.shape[r.class_place]).astype(like.dtype)
+    return along(weights, like.ndim, r.class_place)
 
 
 def reduced(
@@ -128,8 +138,6 @@ def reduced(
     exists = exists | jnp.isnan(losses)
     weights = None if weights is None else sets.weights_of(weights, r.sets)
     if class_weights is not None:
-        place = r.class_place
-        by_class = classes.weight_each(class_weights, losses.shape[place]).astype(losses.dtype)
-        factors = [along(by_class, losses.ndim, place), *([] if weights is None else [weights.astype(losses.dtype)])]
+        factors = [by_class(class_weights, r, losses), *([] if weights is None else [weights.astype(losses.dtype)])]
         weights = math.prod(jnp.where(exists, factor, 0) for factor in factors)
     return reduce(losses, weights, exists, reduction=reduction, axis_name=r.between)

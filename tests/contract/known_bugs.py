@@ -783,8 +783,7 @@ BUGS = [
         "empty GT + empty prediction must be 0",
         inputs={"probs": np.zeros((1, 4, 4, 1)), "labels": np.zeros((1, 4, 4, 1))},
         options={"reduction": "none"},
-        holds=(("value", [0.0], 1e-05, 0.001),),
-        missing=True,
+        holds=(("value", [[0.0]], 1e-05, 0.001),),
     ),
     Bug(
         "generalized_dice_weights_matter",
@@ -792,7 +791,6 @@ BUGS = [
         ("Project-MONAI/MONAI#369", "Project-MONAI/MONAI#6765"),
         "w cancels if ratio taken per class",
         words=("1 - 2 sum(w I) / sum(w S), the sums over classes taken before the ratio",),
-        missing=True,
     ),
     Bug(
         "masked_dice_softmax",
@@ -806,7 +804,6 @@ BUGS = [
         },
         options={"mask": [[[[True, False]]]], "reduction": "none"},
         words=("the mask removes the pixel after the softmax; it does not zero its logits",),
-        missing=True,
     ),
     Bug(
         "dice_batch_reduction",
@@ -816,7 +813,6 @@ BUGS = [
         inputs={"probs": [[[1.0], [1.0]], [[0.0], [1.0]]], "labels": [[[1.0], [0.0]], [[0.0], [1.0]]]},
         options={"reduction": "none"},
         words=("reduction 'none' gives one value for each sample (and class), not one for the batch",),
-        missing=True,
     ),
     Bug(
         "dice_ignore_index",
@@ -827,7 +823,6 @@ BUGS = [
             "pixels with label 255 take no part when ignore_index=255 (or masked): the value equals that of the "
             "other pixels",
         ),
-        missing=True,
     ),
     Bug(
         "ntxent_zero_embedding",

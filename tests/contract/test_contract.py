@@ -79,7 +79,9 @@ def soiled_members(case: Case, mask: np.ndarray) -> dict[str, np.ndarray]:
     """The same in the members that are masked, of elements that exist."""
     result = {}
     for name, x in case.arguments().items():
-        masked = np.broadcast_to(~(mask if x.ndim == mask.ndim else np.expand_dims(mask, case.options.get("axis", -1))), x.shape)
+        masked = np.broadcast_to(
+            ~(mask if x.ndim == mask.ndim else np.expand_dims(mask, case.options.get("axis", -1))), x.shape
+        )
         junk = np.resize(JUNK if x.dtype.kind == "f" else 99, x.shape).astype(x.dtype)
         result[name] = np.where(masked, junk, x)
     return result
@@ -417,8 +419,8 @@ def test_shapes_that_do_not_fit(case):
         for x in (arguments[name][..., None], arguments[name][:-1], arguments[name][0]):
             with pytest.raises((ValueError, TypeError), match=f"^{case.loss.__name__}: {name} must "):
                 case.loss(**{**arguments, name: x}, **case.options)
-    for name, shape in {"weights": shape, "mask": case.mask_shape(shape)}.items():
-        for wrong in ((*shape, 1), (BATCH - 1, *shape[1:]), (1, *shape), shape[1:] or (1, 1)):
+    for name, fits in {"weights": shape, "mask": case.mask_shape(shape)}.items():
+        for wrong in ((*fits, 1), (BATCH - 1, *fits[1:]), (1, *fits), fits[1:] or (1, 1)):
             with pytest.raises(ValueError, match=f"^{case.loss.__name__}: {name} must be a scalar or match"):
                 case.loss(**arguments, **{name: np.ones(wrong, np.float32)}, **case.options)
 

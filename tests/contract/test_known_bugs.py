@@ -640,6 +640,45 @@ def js_underflow_both(bug):
 
 
 @proof
+def generalized_dice_weights_matter(bug):
+    rng = np.random.default_rng(0)
+    probs, labels = rng.uniform(size=(2, 9, 3)).astype(F32), np.eye(3, dtype=F32)[rng.integers(0, 3, (2, 9))]
+    both, sizes = ((x).sum(1) for x in (probs * labels, probs + labels))
+    w = 1 / labels.sum(1) ** 2
+    wanted = 1 - 2 * (w * both).sum(1) / (w * sizes).sum(1)
+    close(jaxloss.generalized_dice_loss(probs, labels, smooth=0.0, reduction="none"), wanted)
+
+
+@proof
+def masked_dice_softmax(bug):
+    logits, labels = bug.inputs["logits"], np.array(bug.inputs["labels"])[:, 0]
+    probs = jax.nn.softmax(jnp.array(logits), axis=1)
+    f = functools.partial(jaxloss.dice_loss, axis=1, reduction="none")
+    masked = f(probs, labels, mask=np.array(bug.options["mask"])[:, 0])
+    close(masked, f(probs[..., :1], labels[..., :1]))
+    assert abs(masked - f(jax.nn.softmax(jnp.array(logits) * np.array([1.0, 0.0]), axis=1), labels)).min() > 0.1
+
+
+@proof
+def dice_batch_reduction(bug):
+    losses = jaxloss.dice_loss(**bug.arguments(), smooth=0.0)
+    close(losses, np.array([[1 / 3], [0]]))
+
+
+@proof
+def dice_ignore_index(bug):
+    rng = np.random.default_rng(0)
+    probs, labels = jax.nn.softmax(rng.normal(size=(2, 9, 3)).astype(F32)), rng.integers(0, 3, (2, 9)).astype(np.uint8)
+    labels[:, 6:] = 255
+    expected = jax.value_and_grad(jaxloss.dice_loss)(probs[:, :6], labels[:, :6])
+    for names in ({"ignore_index": 255}, {"mask": labels != 255}):
+        value, slope = jax.value_and_grad(lambda p, names=names: jaxloss.dice_loss(p, labels, **names))(probs)
+        close(value, expected[0])
+        close(slope[:, :6], expected[1])
+        assert not np.any(slope[:, 6:])
+
+
+@proof
 def ensemble_missing_member(bug):
     predictions, labels = bug.arguments().values()
     for fair, score, slope in ((True, 0, np.zeros(3)), (False, 2 / 9, np.array([-1, 0, 1]) / 9)):
@@ -1018,7 +1057,7 @@ def test_labels_that_32_bits_do_not_hold(case):
         labels[row, 0] = label
         losses = case.loss(**{**arguments, "labels": labels[row]}, **case.options, reduction="none")
         assert np.all(np.isnan(losses[0])) and not np.any(np.isnan(losses[1:])), label
-    mask = np.ones(losses.shape, bool)
+    mask = np.ones(case.mask_shape(losses.shape), bool)
     mask[0] = False
     masked = case.loss(**{**arguments, "labels": labels[0]}, mask=mask, **case.options)
     np.testing.assert_array_equal(masked, case.loss(**arguments, mask=mask, **case.options))

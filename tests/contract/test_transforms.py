@@ -220,7 +220,8 @@ def test_vmap_over_every_argument(case):
 def _rowwise(case: Case) -> dict[str, Any]:
     """The options for one row of the batch: a class axis counted from the front moves."""
     axis = case.options.get("axis", -1)
-    return case.options | ({"axis": axis - 1} if isinstance(axis, int) and axis > 0 else {})
+    moved = {"axis": axis - 1} if isinstance(axis, int) and axis > 0 else {}
+    return case.options | moved | ({} if case.members is None else {"batch_axes": ()})
 
 
 def numbers_of(case: Case) -> dict[str, float]:

@@ -93,10 +93,14 @@ class Case:
         return losses if self.members is None else (BATCH, *self.members)
 
     def lifted(self, x: np.ndarray) -> np.ndarray:
-        """Something of each element of a loss of sets, for each entry of the first argument."""
-        shape = next(iter(self.arguments().values())).shape
+        """What is true of an element of a loss of sets, for each entry of the first argument that exists."""
+        arguments = self.arguments()
+        shape = next(iter(arguments.values())).shape
         pooled = {*range(len(shape))} - {axis % len(shape) for axis in self.kept}
-        return np.broadcast_to(np.expand_dims(x, tuple(pooled)), shape)
+        exists = True
+        if "ignore_index" in self.options:
+            exists = np.expand_dims(arguments["labels"] != self.options["ignore_index"], self.options.get("axis", -1))
+        return np.broadcast_to(np.expand_dims(x, tuple(pooled)), shape) & exists
 
 
 def with_options(case: Case, **changes: Any) -> Case:

@@ -13,6 +13,8 @@ from . import formulas
 BAD_PROBS = outside(("probs", 1.5, "[0, 1]"), ("probs", -0.25, "[0, 1]"))
 IMAGES = {"probs": uniform(2, 4, 6), "labels": classes(6, 2, 4)}
 OF_PIXELS = {"members": (2, 4), "kept": (0, -1)}
+OF_IMAGES = {"members": (2, 4), "kept": (0,)}
+OPTIONS = {"smooth": 0.5, "class_weights": linear_weights(6), "ignore_index": 2, "only_present": True}
 jaccard = functools.partial(formulas.overlap, alpha=1, beta=1)
 
 CASES = [
@@ -21,13 +23,7 @@ CASES = [
         jaxloss.dice_loss,
         IMAGES,
         formulas.overlap,
-        {
-            "smooth": 0.5,
-            "squared": True,
-            "class_weights": linear_weights(6),
-            "ignore_index": 2,
-            "only_present": True,
-        },
+        {**OPTIONS, "squared": True},
         formulas.region_weights,
         bad=BAD_PROBS,
         smooth=True,
@@ -53,6 +49,16 @@ CASES = [
         smooth=True,
         **OF_PIXELS,
     ),
+    Case(jaxloss.generalized_dice_loss, IMAGES, formulas.generalized, bad=BAD_CLASS, **OF_IMAGES),
+    Case(
+        jaxloss.generalized_dice_loss,
+        {"probs": uniform(2, 4, 6), "labels": uniform(2, 4, 6)},
+        formulas.generalized,
+        {"power": 1.5, "smooth": 0.5, "class_weights": linear_weights(6)},
+        bad=BAD_SHARE,
+        name="options",
+        **OF_IMAGES,
+    ),
     Case(
         jaxloss.tversky_loss,
         {"probs": uniform(2, 4), "labels": uniform(2, 4)},
@@ -64,4 +70,19 @@ CASES = [
         members=(2, 4),
         kept=(0,),
     ),
+]
+
+
+# What the rows above leave out, in values and derivatives.
+MORE = [
+    Case(
+        jaxloss.jaccard_loss,
+        IMAGES,
+        jaccard,
+        {**OPTIONS, "squared": True},
+        formulas.region_weights,
+        name="options",
+        **OF_PIXELS,
+    ),
+    Case(jaxloss.tversky_loss, IMAGES, formulas.overlap, OPTIONS, formulas.region_weights, name="options", **OF_PIXELS),
 ]

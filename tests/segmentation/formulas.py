@@ -47,6 +47,20 @@ def overlap(
     return (1 - right / (right + wrong)) ** gamma
 
 
+def generalized(
+    probs, labels, mask, power=2.0, smooth=1.0, axis=-1, batch_axes=0, ignore_index=None, class_weights=1.0
+):
+    """Sudre's, by the smallest size above 0 of the image."""
+    y, exists = pixels(probs, labels, mask, axis, ignore_index)
+    right, wrong, size = (
+        pooled(exists * x, axis, batch_axes) for x in (probs * y, probs * (1 - y) + (1 - probs) * y, y)
+    )
+    counted = np.where((size > 0) & (class_weights > 0), size, np.inf).min(-1, keepdims=True)
+    least = np.where(np.isinf(counted), 1, counted)
+    v = class_weights * np.where(size > 0, least / np.where(size > 0, size, 1), 1) ** power
+    return 1 - ((v * right).sum(-1) + smooth) / ((v * (right + wrong / 2)).sum(-1) + smooth)
+
+
 def region_weights(labels, mask, axis=-1, batch_axes=0, ignore_index=None, class_weights=1.0, only_present=False, **_):
     """Class weights, of classes that some pixel has."""
     shape = [*mask.shape]
