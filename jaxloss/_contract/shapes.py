@@ -60,7 +60,7 @@ def one_axis(axis: Axes, name: str, x: Array, hint: str) -> int:
 
 def axes_of(axis: Axes, name: str, x: Array) -> tuple[int, ...]:
     if axis == ():
-        raise ValueError(message("axis must name at least one axis, and each only once, got ()"))
+        raise ValueError(message("axis must name at least one axis, got ()"))
     return places("axis", axis, name, x)
 
 
@@ -74,7 +74,7 @@ def places(option: str, axes: Axes, name: str, x: Array) -> tuple[int, ...]:
             raise ValueError(message(f"{option} must be an axis of {name}, of shape {x.shape}, got {one}"))
     found = tuple(int(one) % x.ndim for one in each)
     if len({*found}) != len(found):
-        raise ValueError(message(f"{option} must name at least one axis, and each only once, got {axes!r}"))
+        raise ValueError(message(f"{option} must name each axis only once, got {axes!r}"))
     return found
 
 

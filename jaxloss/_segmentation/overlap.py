@@ -270,7 +270,7 @@ def generalized_dice_loss(
         place = r.class_place
         by_size = _by_size(size, power, regions.by_class(class_weights, r, size), place)
         right, wrong = (jnp.sum(by_size * part, place) for part in (right, wrong))
-        exists = jnp.squeeze(exists, place)
+        exists = jnp.any(exists, place)
     return regions.reduced(_share(wrong, right + smooth), exists, weights, None, r, reduction)
 
 

@@ -74,8 +74,8 @@ def regions(
         labels = labels if exists is None else jnp.where(exists, labels, -1)
     else:
         if labels.shape != p.shape:
-            text = f"labels must have the shape of probs, {p.shape}, got {labels.shape}"
-            raise ValueError(message(text))
+            hint = "; of class indices axis is the axis"
+            raise ValueError(message(f"labels must have the shape of probs, {p.shape}, got {labels.shape}{hint}"))
         if ignore_index is not None:
             if axis is not None or real(labels) or labels.dtype == jnp.bool_:
                 raise ValueError(message("ignore_index needs integer labels of the pixels' shape; else pass mask"))

@@ -276,7 +276,7 @@ MESSAGES = {
     ),
     "axis twice": (
         lambda: jaxloss.relative_l2_loss(X, Y, axis=(1, -1)),
-        "relative_l2_loss: axis must name at least one axis, and each only once, got (1, -1)",
+        "relative_l2_loss: axis must name each axis only once, got (1, -1)",
     ),
     "two axes of members": (
         lambda: jaxloss.ensemble_crps_loss(X[None], Y[0, :1], axis=(1, 2)),

@@ -14,7 +14,7 @@ BAD_PROBS = outside(("probs", 1.5, "[0, 1]"), ("probs", -0.25, "[0, 1]"))
 IMAGES = {"probs": uniform(2, 4, 6), "labels": classes(6, 2, 4)}
 OF_PIXELS = {"members": (2, 4), "kept": (0, -1)}
 OF_IMAGES = {"members": (2, 4), "kept": (0,)}
-OPTIONS = {"smooth": 0.5, "class_weights": linear_weights(6), "ignore_index": 2, "only_present": True}
+OPTIONS = {"smooth": 0.5, "class_weights": linear_weights(6), "ignore_index": 1, "only_present": True}
 jaccard = functools.partial(formulas.overlap, alpha=1, beta=1)
 
 CASES = [

@@ -18,7 +18,7 @@ def pixels(probs, labels, mask, axis=-1, ignore_index=None):
 
 
 def pooled(x, axis, batch_axes=0):
-    kept = {*np.ravel(batch_axes)} | ({axis % x.ndim} if axis is not None else set())
+    kept = {int(one) % x.ndim for one in [*np.ravel(batch_axes), *([] if axis is None else [axis])]}
     return x.sum(tuple({*range(x.ndim)} - kept))
 
 
