@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import jaxloss
+from tests.harness.rows import REDUCTIONS
 
 
 ROOT = Path(__file__).parents[1]
@@ -17,7 +18,7 @@ EXIT = {"weights", "mask", "reduction"}
 LOSSES = sorted(
     name
     for name, f in vars(jaxloss).items()
-    if inspect.isfunction(f) and {*inspect.signature(f).parameters} >= EXIT and name != "reduce"
+    if inspect.isfunction(f) and {*inspect.signature(f).parameters} >= EXIT and name not in REDUCTIONS
 )
 
 # By column what it stands for, and the tests, all of which a mark takes.

@@ -283,6 +283,7 @@ PICTURES |= {case.loss.__name__: plain(case) for case in FIRST if case.loss.__na
 
 WITHOUT = {
     "reduce": "has no curve of its own",
+    "average_top_k_loss": "is a mean of other losses",
     "Total": "is two sums",
     "checked": "returns a function",
     "LogProbs": "is four arrays",

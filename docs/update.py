@@ -33,7 +33,7 @@ def stub() -> str:
     text = ""
     for name in PUBLIC:
         f = getattr(jaxloss, name)
-        if name in matrix.LOSSES or name == "reduce":
+        if name in matrix.LOSSES or name in matrix.REDUCTIONS:
             text += overload(f, ["mean", "sum", "none"], "Array", imports) + overload(f, ["total"], "Total", imports)
         else:
             imports.setdefault(f.__module__.removeprefix("jaxloss"), set()).add(f"{name} as {name}")

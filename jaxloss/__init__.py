@@ -25,6 +25,7 @@ from ._classification.log_probs import (
 from ._classification.next_token import next_token_labels as next_token_labels
 from ._classification.ordinal import coral_loss as coral_loss
 from ._combination.combine import combine as combine
+from ._combination.hardest import average_top_k_loss as average_top_k_loss
 from ._combination.weighing import (
     dynamic_weight_average as dynamic_weight_average,
     gradnorm_loss as gradnorm_loss,

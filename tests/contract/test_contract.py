@@ -24,7 +24,7 @@ import jaxloss
 from ..harness.case import BATCH, Case
 from ..harness.derivatives import agree, along, cast, differences, place, real, weighted
 from ..harness.problems import TAIL, arrays, check, grid, of_any_size, open_arrays, places, problem
-from ..harness.rows import CASES, FIRST, MORE, all_cases, one_case_a_loss, public_losses
+from ..harness.rows import CASES, FIRST, MORE, REDUCTIONS, all_cases, one_case_a_loss, public_losses
 
 
 EXIT = ["reduction", "axis_name"]
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("compiles_fast")
 
 
 def test_every_public_loss_has_a_row():
-    losses = set(public_losses()) - {"reduce"}
+    losses = set(public_losses()) - REDUCTIONS
     assert losses == {case.loss.__name__ for case in CASES}
 
 

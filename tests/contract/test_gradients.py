@@ -17,13 +17,13 @@ import jaxloss
 
 from ..harness.case import Case, with_options
 from ..harness.derivatives import agree, cast, place, real
-from ..harness.rows import CASES, FIRST, MORE, exhaustive, gathered, public_losses
+from ..harness.rows import CASES, FIRST, MORE, REDUCTIONS, exhaustive, gathered, public_losses
 
 
 j = jaxloss
 INF = np.inf
 pytestmark = pytest.mark.usefixtures("compiles_fast")
-LOSSES = sorted(set(public_losses()) - {"reduce"})
+LOSSES = sorted(set(public_losses()) - REDUCTIONS)
 
 # --- along another axis, without an index --------------------------------------------------------------------------
 

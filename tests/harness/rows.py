@@ -63,6 +63,10 @@ def some(values: Iterable[Any], *quick: Any) -> list[Any]:
     return [value if value in quick else pytest.param(*several, marks=rest) for value, several in each]
 
 
+# Several losses as one number: with tests of their own.
+REDUCTIONS = {"reduce", "average_top_k_loss"}
+
+
 def public_losses() -> dict[str, Any]:
     return {
         name: f

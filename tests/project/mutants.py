@@ -38,15 +38,15 @@ test that sees a fault passes without it."""
 FAULTS = r"""
 a psum missing: _contract/reduction.py
 CONTRACT -k l1_loss
-- total, weight = _psum(total, axis_name), _psum(weight, axis_name)
+- total, weight = psum(total, axis_name), psum(weight, axis_name)
 + total, weight = total, weight
 
 a psum of the mean: _contract/reduction.py
 CONTRACT -k l1_loss
-- total, weight = _psum(total, axis_name), _psum(weight, axis_name)
+- total, weight = psum(total, axis_name), psum(weight, axis_name)
 + if reduction == "mean":
 +             total, weight = total / weight, jnp.ones_like(weight)
-+         total, weight = _psum(total, axis_name), _psum(weight, axis_name)
++         total, weight = psum(total, axis_name), psum(weight, axis_name)
 
 a psum of the losses alone: _contract/reduction.py
 CONTRACT -k l1_loss
