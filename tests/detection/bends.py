@@ -6,7 +6,7 @@ from typing import Any
 
 import jaxloss
 
-from ..harness.bends import at
+from ..harness.bends import at, softmax
 
 
 OVERLAPS = [jaxloss.iou_loss, jaxloss.giou_loss, jaxloss.diou_loss, jaxloss.ciou_loss]
@@ -32,6 +32,21 @@ KINKS = [
     ),
     at(jaxloss.iou_loss, "touching", LEVEL, **pair(UNIT, [1.0, 0, 2, 1])),
     at(jaxloss.giou_loss, "touching", {"predictions": [[0, 0, -1 / 2, 0]]}, **pair(UNIT, [1.0, 0, 2, 1])),
+    at(
+        jaxloss.distribution_focal_loss,
+        "whole_numbers",  # from the bin below to the one above, of the last one to the last
+        {"logits": [softmax(0, 1, 3) - [0, 1, 0], softmax(0, 1, 3) - [0, 0, 1]], "labels": [-2, -2]},
+        logits=[[0.0, 1, 3]] * 2,
+        labels=[1.0, 2],
+    ),
+    at(
+        jaxloss.quality_focal_loss,
+        "right",
+        {"logits": [0], "labels": [0], "beta": 0},
+        logits=[0.0],
+        labels=[0.5],
+        beta=1.0,
+    ),
 ]
 EDGES = [
     at(jaxloss.iou_loss, "apart", LEVEL, **pair(UNIT, [2.0, 0, 3, 1])),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..harness.formulas import binary_with_logits
+
 
 GRID = 16  # on whose corners a box is held constant where a formula says so
 
@@ -46,6 +48,34 @@ def ciou(predictions, labels, axis=-1):
         angles = [np.arctan(share(w, h, np.where(w > 0, np.inf, 0))) for w, h in (a2 - a1, b2 - b1)]
         return 4 / np.pi**2 * (angles[0] - angles[1]) ** 2
 
-    held = [np.round(np.asarray(x, float) * GRID) / GRID for x in (predictions, labels)]
-    alpha = share(v(*held), iou(*held, axis) + v(*held), 0)
+    a, b = (np.round(np.asarray(x, float) * GRID) / GRID for x in (predictions, labels))
+    alpha = share(v(a, b), iou(a, b, axis) + v(a, b), 0)
     return diou(predictions, labels, axis) + alpha * v(predictions, labels)
+
+
+def distribution_focal(logits, labels, axis=-1):
+    z = np.moveaxis(logits, axis, -1) * 1.0
+    top = z.max(-1, keepdims=True)
+    costs = top + np.log(np.exp(z - top).sum(-1, keepdims=True)) - z
+    low = np.clip(np.floor(labels), 0, max(z.shape[-1] - 2, 0)).astype(int)
+    high = np.minimum(low + 1, z.shape[-1] - 1)
+    below, above = (np.take_along_axis(costs, bin[..., None], -1)[..., 0] for bin in (low, high))
+    return np.where(labels == low, 0, labels - low) * above + (low + 1 - labels) * below
+
+
+def sigmoid(z):
+    return np.exp(-np.logaddexp(0, -np.asarray(z, float)))
+
+
+def quality_focal(logits, labels, beta=2.0):
+    return abs(labels * sigmoid(-logits) - (1 - labels) * sigmoid(logits)) ** beta * binary_with_logits(logits, labels)
+
+
+def varifocal(logits, labels, alpha=0.75, gamma=2.0):
+    negative = alpha * sigmoid(logits) ** gamma * np.logaddexp(0, logits)
+    return np.where(labels > 0, labels * binary_with_logits(logits, labels), negative)
+
+
+def gaussian_focal(logits, labels, alpha=2.0, beta=4.0):
+    peak = sigmoid(-logits) ** alpha * np.logaddexp(0, -logits)
+    return np.where(labels == 1, peak, (1 - labels) ** beta * sigmoid(logits) ** alpha * np.logaddexp(0, logits))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +18,7 @@ from . import formulas
 
 pytestmark = pytest.mark.thin(4)
 INF = np.inf
-OVERLAPS = {
+OVERLAPS: dict[Any, Any] = {
     jaxloss.iou_loss: formulas.iou,
     jaxloss.giou_loss: formulas.giou,
     jaxloss.diou_loss: formulas.diou,
@@ -83,7 +86,7 @@ def test_near_boxes_keep_their_digits(loss, axis):
     moved = np.array([[0.25, 0.5, 0.75, 1.0]] * 2)
     moved[0, axis] += 2.0**-20
     moved[1, [axis, axis + 2]] += 2.0**-20
-    a, b = np.float32(moved), np.float32([[0.25, 0.5, 0.75, 1.0]] * 2)
+    a, b = moved.astype(np.float32), np.array([[0.25, 0.5, 0.75, 1.0]] * 2, np.float32)
     losses, gradient = each(loss, a, b)
     with jax.enable_x64(True):
         exact, slopes = each(loss, a.astype(float), b.astype(float))
@@ -199,6 +202,161 @@ def test_memory_of_boxes(loss):
     assert temporaries(jax.value_and_grad(loss), a, a) < 3.6 * a.nbytes
 
 
+# --- labels that say how sure ----------------------------------------------------------------------------------------
+
+GRADED: dict[Any, Any] = {
+    jaxloss.quality_focal_loss: formulas.quality_focal,
+    jaxloss.varifocal_loss: formulas.varifocal,
+    jaxloss.gaussian_focal_loss: formulas.gaussian_focal,
+}
+graded = pytest.mark.parametrize("loss", GRADED, ids=lambda loss: loss.__name__)
+quality, varifocal, gaussian = GRADED
+LOGITS = np.array([0, 1e-3, 0.7, 3, 12, 20, 40, 90, 1e3, 1e4], np.float32)
+LOGITS = np.concatenate([LOGITS, -LOGITS])
+LABELS = np.array([0, 1, 0.5, 0.999, 1e-3, 1e-20, 0.25], np.float32)
+
+
+@graded
+def test_values_keep_their_digits(loss):
+    z, y = (np.ravel(x) for x in np.meshgrid(LOGITS, LABELS))
+    apart = (abs(formulas.sigmoid(z) - y) > 1e-2) | (y == 0) | (y == 1)  # where the two don't cancel
+    z, y = z[apart], y[apart]
+    wanted = GRADED[loss](z.astype(float), y.astype(float))
+    np.testing.assert_allclose(loss(z, y, reduction="none"), wanted, rtol=4e-6, atol=1e-35)
+
+
+@pytest.mark.thin(1)
+@graded
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 1.5, 2.0, 4.0])
+def test_slopes_of_every_logit(loss, power):
+    """Finite to 1e4 with any power, and right; of second order not NaN."""
+    z, y = (np.ravel(x) for x in np.meshgrid(LOGITS, LABELS))
+    *_, name = [name for name in ("beta", "gamma", "alpha") if name in inspect.signature(loss).parameters]
+    options = {name: power}
+    f = lambda z, y: jnp.sum(loss(z, y, **options, reduction="none"))  # noqa: E731
+    slopes = jax.grad(f)(z, y)
+    above, below = (GRADED[loss](z.astype(float) + step, y.astype(float), **options) for step in (1e-4, -1e-4))
+    wanted = (above - below) / 2e-4
+    kink = (abs(formulas.sigmoid(z) - y) < 1e-3) & (power <= 1)
+    np.testing.assert_allclose(np.where(kink, 0, slopes), np.where(kink, 0, wanted), rtol=2e-4, atol=1e-5)
+    assert np.all(np.isfinite(slopes)) and np.all(np.isfinite(jax.grad(f, 1)(z, y)))
+    for second in (
+        jax.jvp(jax.grad(f), (z, y), (0 * z + 1, 0 * y))[1],
+        jax.grad(lambda z: jnp.sum(jax.grad(f)(z, y)))(z),
+    ):
+        assert not np.any(np.isnan(second))
+
+
+@graded
+def test_infinite_logits(loss):
+    """Those that agree with the label cost nothing, the others infinity; with slopes that have a direction."""
+    z, y = jnp.array([INF, -INF, INF, -INF]), jnp.array([1.0, 0, 0, 1])
+    losses, gradient = each(loss, z, y)
+    np.testing.assert_array_equal(losses, [0, 0, INF, INF])
+    far = 0.75 if loss is varifocal else 1
+    np.testing.assert_array_equal(gradient, [0, 0, far, -1])
+    assert not np.any(np.isnan(jax.grad(lambda y: jnp.sum(loss(z, y, reduction="none")))(y)))
+
+
+def test_quality_is_least_where_it_is_right():
+    y = jnp.linspace(0.05, 0.95, 19)
+    losses, gradient = each(quality, jnp.log(y / (1 - y)), y)
+    assert np.all(losses < 1e-12) and np.all(abs(gradient) < 1e-6)
+    close(
+        quality(jnp.array([2.0, -3.0]), jnp.array([0, 1])),
+        jaxloss.sigmoid_focal_loss(jnp.array([2.0, -3.0]), jnp.array([0, 1])),
+    )
+
+
+def test_peaks_are_exactly_one():
+    """What bfloat16 makes of a label beside a peak is one."""
+    z, near = jnp.array([1.0]), jnp.array([0.999])
+    assert gaussian(z, near) < 1e-10
+    close(gaussian(z, near.astype(BF16)), gaussian(z, jnp.ones(1)))
+
+
+def test_background_is_exactly_zero():
+    z = jnp.array([1.0])
+    close(varifocal(z, jnp.zeros(1), gamma=0.0, alpha=1.0), np.logaddexp(0, 1))
+    assert varifocal(z, jnp.array([1e-6])) < 2e-6
+    close(varifocal(z, jnp.array([-(2.0**-24)])), varifocal(z, jnp.zeros(1)))  # by rounding
+
+
+# --- bins ------------------------------------------------------------------------------------------------------------
+
+bins = jaxloss.distribution_focal_loss
+
+
+def test_whole_numbers_are_classes():
+    """As is the last bin; of every integer dtype."""
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(64, 8)).astype(np.float32), rng.integers(0, 8, 64)
+    y[:2] = 0, 7
+    expected = each(jaxloss.cross_entropy, z, y.astype(np.int32))
+    for dtype in (np.int32, np.uint8, np.float32):
+        for found, wanted in zip(each(bins, z, y.astype(dtype)), expected):
+            close(found, wanted, rtol=1e-6, atol=1e-7)
+
+
+def test_two_hot_labels():
+    """Are what they would be in full; and the slope by the label is the difference of its bins."""
+    rng = np.random.default_rng(1)
+    z, y = 30 * rng.normal(size=(64, 8)).astype(np.float32), rng.uniform(0, 7, 64).astype(np.float32)
+    low = np.floor(y).astype(int)
+    two_hot = (
+        np.eye(8, dtype=np.float32)[low] * (low + 1 - y)[:, None]
+        + np.eye(8, dtype=np.float32)[low + 1] * (y - low)[:, None]
+    )
+    for found, wanted in zip(each(bins, z, y), each(jaxloss.cross_entropy, z, two_hot)):
+        close(found, wanted, rtol=1e-5, atol=1e-6)
+    slope = jax.grad(lambda y: jnp.sum(bins(z, y, reduction="none")))(y)
+    close(slope, z[np.arange(64), low] - z[np.arange(64), low + 1], rtol=1e-4, atol=1e-5)
+
+
+def test_bins_that_are_ruled_out():
+    """Cost nothing if their share is 0; any other share infinity."""
+    z = jnp.array([[0.0, -INF, 1.0], [-INF, 0.0, 1.0], [0.0, -INF, 1.0], [0.0, 1.0, -INF]])
+    y = jnp.array([0.0, 1.0, 0.5, 1.0])
+    losses = bins(z, y, reduction="none")
+    close(losses, [np.log1p(np.e), np.log1p(np.e), INF, np.log1p(1 / np.e)])
+    gradient = jax.grad(lambda z: jnp.sum(bins(z, y, mask=jnp.isfinite(losses), reduction="none")))(z)
+    share = np.e / (1 + np.e)
+    close(gradient, [[-share, 0, share], [0, -share, share], [0, 0, 0], [1 - share, share - 1, 0]], atol=1e-7)
+    assert not np.any(np.isnan(jax.grad(lambda y: jnp.sum(bins(z, y, reduction="none")))(y)[jnp.array([1, 2])]))
+
+
+def test_a_sure_bin_keeps_its_digits():
+    z = jnp.array([[0.0, 30.0, 0.0], [1e8, 1e8 + 8, 1e8]])
+    y = jnp.array([1.0, 1.0])
+    close(bins(z, y, reduction="none"), [2 * np.exp(-30), np.log1p(2 * np.exp(-8))])
+
+
+def test_labels_beyond_the_bins():
+    z = jnp.zeros((4, 3))
+    for label, fits in (
+        (2.0, True),
+        (2 + 2.0**-21, True),
+        (2.01, False),
+        (-0.01, False),
+        (-(2.0**-24), True),
+        (np.nan, False),
+    ):
+        losses, gradient = bins(z[:1], jnp.array([label])), jax.grad(bins)(z[:1], jnp.array([label]))
+        assert np.isfinite(losses) == fits and np.all(np.isfinite(gradient) == fits), label
+    assert bins(z[:, :1], jnp.zeros(4)) == 0
+    with pytest.raises(
+        ValueError, match=r"distribution_focal_loss: labels must lie in \[0, 2\], got 3.0 at index \(1,\)"
+    ):
+        jaxloss.checked(bins)(z[:2], jnp.array([0.0, 3]))
+
+
+def test_inverted_boxes_are_named():
+    with pytest.raises(ValueError) as error:
+        jaxloss.checked(giou)(jnp.array([[0.0, 0, 1, 1], [0, 5, 1, 1]]), jnp.zeros((2, 4)))
+    says = "giou_loss: predictions must be finite, and no lower corner above its upper one, got 5.0 at index (1, 1)"
+    assert str(error.value) == says
+
+
 # --- messages ------------------------------------------------------------------------------------------------------
 
 X = np.zeros((4, 4), np.float32)
@@ -234,6 +392,23 @@ ERRORS = [
         lambda: jax.export.export(jax.jit(giou))(*[jax.ShapeDtypeStruct(jax.export.symbolic_shape("b, c"), F32)] * 2),
         "giou_loss: predictions must hold 2 numbers a dimension along axis 1, and that many are compiled for, got "
         "shape (b, c)",
+    ),
+    (
+        lambda: bins(X, X),
+        "distribution_focal_loss: labels must have the shape of logits without axis -1, (4,), got (4, 4)",
+    ),
+    (
+        lambda: bins(X[:, :0], X[:, 0]),
+        "distribution_focal_loss: logits must have at least one class, got shape (4, 0) with axis=-1",
+    ),
+    (lambda: quality(X, X, beta=-1.0), "quality_focal_loss: beta must lie in [0, inf), got -1.0"),
+    (
+        lambda: varifocal(X, X[:, 0]),
+        "varifocal_loss: labels must have the shape of logits, (4, 4), got (4,)",
+    ),
+    (
+        lambda: gaussian(X.astype(int), X),
+        "gaussian_focal_loss: logits must be floating point, got int32; cast with logits.astype(jnp.float32)",
     ),
 ]
 

@@ -95,6 +95,7 @@ ORDINARY: dict[str, Draw] = {
     "distribution": distribution,
     "log_distribution": log_distribution,
     "box": box,
+    "bin": unit,  # of the bins, see `values`
 }
 
 
@@ -107,6 +108,7 @@ WHOLE: dict[str, Draw] = {
     "unit": lambda rng, shape: rng.integers(0, 2, shape),
     "signs": lambda rng, shape: rng.choice([-1, 1], shape),
     "box": lambda rng, shape: np.sort(rng.integers(0, 5, shape), -1),
+    "bin": lambda rng, shape: rng.integers(0, 2, shape),
 }
 
 
@@ -184,6 +186,7 @@ FAR: dict[str, Callable[..., np.ndarray]] = {
     "distribution": far_distribution,
     "log_distribution": far_log_distribution,
     "box": far_box,
+    "bin": far_unit,
 }
 
 
@@ -374,6 +377,9 @@ def values(layout: Layout, rng: np.random.Generator, count: int, *, reach: float
             x = FAR[kind](rng, shape, Reach(narrowest, reach))
         else:
             x = ORDINARY[kind](rng, shape)
+        if kind == "bin":
+            (count,) = layout.features["logits"]
+            x = x * (count - 1)
         result[name] = layout.spread(x, name).astype(dtype)
     return result
 
