@@ -193,8 +193,8 @@ def ciou_loss(
       \ell = \ell_{\mathrm{DIoU}} + \alpha v \qquad v = \frac{4}{\pi^2} \left(\arctan \frac{w_A}{h_A} -
       \arctan \frac{w_B}{h_B}\right)^2 \qquad \alpha = \frac{v}{\ell_{\mathrm{IoU}} + v}
 
-    where :math:`\alpha` counts as a constant for derivatives, as in torchvision and mmdetection. A box without width
-    and height has the angle 0. There is no epsilon, see `iou_loss`.
+    where :math:`\alpha` counts as a constant for derivatives, as in torchvision (mmdetection's is 0 where boxes overlap
+    by less than half). A box without width and height has the angle 0. There is no epsilon, see `iou_loss`.
 
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
