@@ -546,7 +546,7 @@ HURTS: dict[str, tuple[str, Callable[[], Any]]] = {
     ),
     "gaussian_focal_loss": (
         "there is no peak: the papers' divisor is 0",
-        lambda: jnp.isinf(j.gaussian_focal_loss(ZEROS, ZEROS, reduction="sum") / jnp.sum(ZEROS == 1)),
+        lambda: jnp.isinf(j.gaussian_focal_loss(ZEROS, ZEROS, reduction="sum") / jnp.sum(ZEROS == 1, dtype=float)),
     ),
     "hinge_loss": (ANYHOW, lambda: said(margins(j.hinge_loss), 0.6) == said(margins(j.hinge_loss), 0.95)),
     "squared_hinge_loss": (
