@@ -425,8 +425,8 @@ CONTRACT -k ciou
 - alpha = lax.stop_gradient(v * _per(iou(sides)[0] + v))
 + alpha = v * _per(iou(sides)[0] + v)
 
-the last bin: _detection/quality.py
-tests/detection
+the slope at the last bin: _detection/quality.py
+tests/contract/test_gradients.py -k distribution_focal
 - jnp.maximum(most - 1, 0)
 + most
 
