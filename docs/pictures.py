@@ -71,6 +71,14 @@ def amount(label: float, *losses: Any, span: tuple[float, float]) -> tuple[str, 
 cosine_distance = partial(jaxloss.cosine_distance, reduction="none")
 
 
+def shifted_box(*losses: Any) -> tuple[str, Callable[[], Any]]:
+    unit = jnp.array([0.0, 0.0, 1.0, 1.0])
+    return (
+        "Over how far a box of size 1 is moved from its label along one axis.",
+        partial(plot_loss, *losses, over=lambda shift: (unit + shift * jnp.array([1.0, 0, 1, 0]), unit)),
+    )
+
+
 def ensemble(spread: float) -> Callable[..., Any]:
     members = spread * jnp.array([-1.5, -0.5, 0.5, 1.5])
     return lambda predictions, labels: jaxloss.ensemble_crps_loss(predictions + members, labels)
@@ -85,6 +93,10 @@ def mixture(scale: float) -> Callable[..., Any]:
 
 def coral(label: int) -> Callable[..., Any]:
     return lambda predictions, labels: jaxloss.coral_loss(predictions + jnp.array([2.0, 0.0, -2.0]), label)
+
+
+def graded(loss: Callable[..., Any], label: float) -> Callable[..., Any]:
+    return lambda logits, _: loss(logits, label + 0 * logits)
 
 
 def plain(case: Case) -> tuple[str, Callable[[], Any]]:
@@ -187,6 +199,44 @@ PICTURES: dict[str, tuple[str, Callable[[], Any]]] = {
     "coral_loss": (
         "Over a score to which the biases 2, 0 and -2 of the three thresholds are added, for each of four labels.",
         partial(plot_loss, {f"label {label}": coral(label) for label in range(4)}, over="score", span=(-5, 5)),
+    ),
+    "iou_loss": shifted_box(jaxloss.iou_loss, jaxloss.giou_loss),
+    "giou_loss": shifted_box(jaxloss.giou_loss, jaxloss.iou_loss),
+    "diou_loss": shifted_box(jaxloss.diou_loss, jaxloss.giou_loss),
+    "ciou_loss": (
+        "Over the width of a box of height 1, whose label is a square of size 1 with the same lower corner.",
+        partial(
+            plot_loss,
+            jaxloss.ciou_loss,
+            jaxloss.diou_loss,
+            over=lambda width: (jnp.stack([0 * width, 0 * width, width, 1 + 0 * width]), jnp.array([0.0, 0, 1, 1])),
+            span=(0.1, 4),
+        ),
+    ),
+    "distribution_focal_loss": (
+        "Over the label, for the logits 0, 2 and 1 of three bins.",
+        partial(
+            plot_loss,
+            jaxloss.distribution_focal_loss,
+            over=lambda label: (jnp.array([0.0, 2.0, 1.0]), label),
+            span=(0.0, 2.0),
+        ),
+    ),
+    "quality_focal_loss": (
+        "Over the logit, for each of four labels.",
+        partial(
+            plot_loss, {f"label {label:g}": graded(jaxloss.quality_focal_loss, label) for label in (0, 0.3, 0.7, 1)}
+        ),
+    ),
+    "varifocal_loss": (
+        "Over the logit, for each of four labels.",
+        partial(plot_loss, {f"label {label:g}": graded(jaxloss.varifocal_loss, label) for label in (0, 0.3, 0.7, 1)}),
+    ),
+    "gaussian_focal_loss": (
+        "Over the logit, for each of four labels, of which 1 is a peak.",
+        partial(
+            plot_loss, {f"label {label:g}": graded(jaxloss.gaussian_focal_loss, label) for label in (0, 0.3, 0.7, 1)}
+        ),
     ),
     "hinge_loss": (MARGIN, partial(plot_loss, jaxloss.hinge_loss, jaxloss.soft_margin_loss)),
     "squared_hinge_loss": (MARGIN, partial(plot_loss, jaxloss.squared_hinge_loss, jaxloss.hinge_loss)),

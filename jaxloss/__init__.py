@@ -33,6 +33,18 @@ from ._combination.weighing import (
 )
 from ._contract.checks import checked as checked
 from ._contract.reduction import Total as Total, reduce as reduce
+from ._detection.boxes import (
+    ciou_loss as ciou_loss,
+    diou_loss as diou_loss,
+    giou_loss as giou_loss,
+    iou_loss as iou_loss,
+)
+from ._detection.quality import (
+    distribution_focal_loss as distribution_focal_loss,
+    gaussian_focal_loss as gaussian_focal_loss,
+    quality_focal_loss as quality_focal_loss,
+    varifocal_loss as varifocal_loss,
+)
 from ._divergence.distance import (
     hellinger_distance as hellinger_distance,
     total_variation_distance as total_variation_distance,

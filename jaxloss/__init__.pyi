@@ -1,7 +1,7 @@
 """Made by `make update`."""
 
 from collections.abc import Callable
-from typing import Any, Literal, overload
+from typing import Annotated, Any, Literal, overload
 
 from ._classification.class_weights import class_balanced_weights as class_balanced_weights
 from ._classification.log_probs import (
@@ -32,6 +32,7 @@ from ._contract.types import (
     NonNegative,
     NonNegatives,
     NonPositive,
+    Number,
     Positive,
     Proportion,
 )
@@ -453,6 +454,26 @@ def coral_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def average_top_k_loss(
+    losses: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    fraction: Annotated[ArrayLike, Number("(0, 1]")],
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def average_top_k_loss(
+    losses: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    fraction: Annotated[ArrayLike, Number("(0, 1]")],
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def reduce(
     losses: ArrayLike,
     weights: ArrayLike | None = None,
@@ -469,6 +490,186 @@ def reduce(
     mask: ArrayLike | None = None,
     *,
     axis: Axes | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def ciou_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def ciou_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def diou_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def diou_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def giou_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def giou_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def iou_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def iou_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def distribution_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def distribution_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def gaussian_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    alpha: NonNegative = 2.0,
+    beta: NonNegative = 4.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def gaussian_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    alpha: NonNegative = 2.0,
+    beta: NonNegative = 4.0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def quality_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    beta: NonNegative = 2.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def quality_focal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    beta: NonNegative = 2.0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def varifocal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    alpha: NonNegative = 0.75,
+    gamma: NonNegative = 2.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def varifocal_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    alpha: NonNegative = 0.75,
+    gamma: NonNegative = 2.0,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

@@ -10,7 +10,15 @@ from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
 from .._numerics.derivatives import quotient, squarable, times, unbounded, with_partials
 from .._numerics.elementary import log1p_unit, power, sigmoid, softplus
-from .._numerics.logistic import binary_nll, binary_slope, smoothed, split_by_sign
+from .._numerics.logistic import (
+    binary_nll,
+    binary_slope,
+    focal_by_gamma,
+    focal_nll,
+    focal_slope,
+    smoothed,
+    split_by_sign,
+)
 
 
 @jit
@@ -238,11 +246,11 @@ def _clipped_focal(z: Array, gamma: Array, clip: Array) -> Array:
 
 # One function, so that XLA goes through memory once for the loss and once for its slope.
 @with_partials(
-    lambda z, y, g, h, clip: times(y, _focal_slope(z, jnp.ones_like(z), g)) + times(1 - y, _clipped_slope(z, h, clip)),
-    unbounded(lambda z, y, g, h, clip: _focal(z, jnp.ones_like(z), g) - _clipped_focal(z, h, clip)),
-    lambda z, y, g, h, clip: times(y, _focal_by_gamma(z, jnp.ones_like(z), g)),
+    lambda z, y, g, h, clip: times(1 - y, _clipped_slope(z, h, clip)) - times(y, focal_slope(-z, g)),
+    unbounded(lambda z, y, g, h, clip: focal_nll(-z, g) - _clipped_focal(z, h, clip)),
+    lambda z, y, g, h, clip: times(y, focal_by_gamma(-z, g)),
     lambda z, y, g, h, clip: times(1 - y, _clipped_by_gamma(z, h, clip)),
     lambda z, y, g, h, clip: times(1 - y, _clipped_by_clip(z, h, clip)),
 )
 def _asymmetric(z: Array, y: Array, positive: Array, negative: Array, clip: Array) -> Array:
-    return times(y, _focal(z, jnp.ones_like(z), positive)) + times(1 - y, _clipped_focal(z, negative, clip))
+    return times(y, focal_nll(-z, positive)) + times(1 - y, _clipped_focal(z, negative, clip))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from .._contract.types import Array
-from .derivatives import times, unbounded, with_partials
-from .elementary import exp_minus_abs, log1p_unit, softplus
+from .derivatives import squarable, times, unbounded, with_partials
+from .elementary import exp_minus_abs, log1p_unit, sigmoid, softplus
 
 
 def split_by_sign(z: Array, negative: Array, positive: Array) -> tuple[Array, Array, Array, Array]:
@@ -60,3 +60,19 @@ def _shares(y: Array, w: Array, smoothing: Array) -> tuple[Array, Array]:
 )
 def smoothed_binary_nll(z: Array, y: Array, w: Array, smoothing: Array) -> Array:
     return _nll(z, *_shares(y, w, smoothing))
+
+
+def focal_slope(z: Array, gamma: Array) -> Array:
+    z = squarable(z)
+    return jnp.exp(times(gamma, -softplus(-z))) * (gamma * sigmoid(-z) * softplus(z) + sigmoid(z))
+
+
+def focal_by_gamma(z: Array, gamma: Array) -> Array:
+    z = squarable(z)
+    return times(-softplus(-z), jnp.exp(times(gamma, -softplus(-z))) * softplus(z))
+
+
+@with_partials(focal_slope, focal_by_gamma)
+def focal_nll(z: Array, gamma: Array) -> Array:
+    """``sigmoid(z) ** gamma * -log(sigmoid(-z))``: of a no, the less the easier; of a yes by ``-z``."""
+    return times(jnp.exp(times(gamma, -softplus(-z))), softplus(z))

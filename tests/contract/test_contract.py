@@ -333,7 +333,7 @@ def test_float32_stays_float32(case, x64):
 @all_cases
 def test_symbolic_shapes(case):
     f, arguments = open_arrays(case, problem(case))
-    symbolic = of_any_size(arguments)
+    symbolic = of_any_size(case, arguments)
     value, gradient = jax.eval_shape(jax.value_and_grad(f), *symbolic)
     assert value.shape == () and gradient.shape == symbolic[0].shape
 

@@ -48,9 +48,10 @@ def problem(case: Case, sharding: NamedSharding | None = None) -> Problem:
     """With many rows, and as many columns as an N^2 needs to show: the axis of classes or features, and all like it."""
     arguments = case.arguments()
     narrow = next(iter(arguments.values())).shape[row_axis(case)]
+    columns = narrow if case.inputs[next(iter(arguments))].kind == "box" else COLUMNS  # which has its corners
 
     def grown(shape: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(COLUMNS if length == narrow else length for length in shape)
+        return tuple(columns if length == narrow else length for length in shape)
 
     given = {
         name: jax.ShapeDtypeStruct((ROWS, *grown(x.shape[1:])), x.dtype, sharding=sharding)

@@ -254,7 +254,7 @@ def test_export_for_any_size(case):
     """Of each axis; reloaded with first and second derivatives."""
     p = problem(case)
     f, arguments = open_arrays(case, p)
-    exported = jax.export.export(jax.jit(f))(*of_any_size(arguments))
+    exported = jax.export.export(jax.jit(f))(*of_any_size(case, arguments))
     loaded = jax.export.deserialize(exported.serialize(vjp_order=2)).call
     gradient = jax.grad(lambda x: loaded(x, *arguments[1:]))
     v, expected = curvature(case, p)
@@ -263,7 +263,7 @@ def test_export_for_any_size(case):
     np.testing.assert_allclose(product, expected, rtol=1e-3, atol=3e-5)  # see `curvature`
     x, rest, options = arguments
     without = x, {name: y for name, y in rest.items() if name not in TAIL}, options
-    exported = jax.export.export(jax.jit(f))(*of_any_size(without))
+    exported = jax.export.export(jax.jit(f))(*of_any_size(case, without))
     np.testing.assert_allclose(exported.call(*without), f(*without), rtol=1e-6)
 
 

@@ -147,6 +147,22 @@ def classes(count: int, *shape: int) -> Argument:
     return Argument("class", lambda rng: rng.integers(0, count, (BATCH, *shape)).astype(np.int32))
 
 
+def bins(count: int, *shape: int) -> Argument:
+    """Places between whole numbers, from 0 to the last one."""
+    draw = lambda rng, shape: rng.integers(0, count - 1, shape) + rng.uniform(0.05, 0.95, shape)  # noqa: E731
+    return floats("bin", draw, *shape)
+
+
+def boxes(*shape: int, axis: int = -1, beside: float = 0.0) -> Argument:
+    """Corners on a grid, as is `beside`, where it keeps them off those of other boxes: there losses have kinks."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        low, size = np.split(rng.integers(1, 9, shape) / 8, 2, axis)
+        return np.concatenate([low, low + size], axis) + beside
+
+    return floats("box", draw, *shape)
+
+
 def probabilities(*shape: int, axis: int = -1) -> Argument:
     def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         p = rng.uniform(0.05, 1, shape)

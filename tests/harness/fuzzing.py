@@ -77,6 +77,12 @@ def log_distribution(rng, shape):
     return np.log(distribution(rng, shape))
 
 
+def box(rng, shape):
+    """On a grid of 1/16, see `tests/detection/formulas.py`."""
+    low, size = np.split(rng.integers(0, 49, shape) / 16, 2, -1)
+    return np.concatenate([low, low + size], -1)
+
+
 ORDINARY: dict[str, Draw] = {
     "real": real,
     "positive": positive,
@@ -88,6 +94,8 @@ ORDINARY: dict[str, Draw] = {
     "signs": signs,
     "distribution": distribution,
     "log_distribution": log_distribution,
+    "box": box,
+    "bin": unit,  # of the bins, see `values`
 }
 
 
@@ -99,6 +107,8 @@ WHOLE: dict[str, Draw] = {
     "counts": lambda rng, shape: rng.poisson(2, shape),
     "unit": lambda rng, shape: rng.integers(0, 2, shape),
     "signs": lambda rng, shape: rng.choice([-1, 1], shape),
+    "box": lambda rng, shape: np.sort(rng.integers(0, 5, shape), -1),
+    "bin": lambda rng, shape: rng.integers(0, 2, shape),
 }
 
 
@@ -159,6 +169,11 @@ def far_log_distribution(rng, shape, reach):
     return np.maximum(logs * rng.choice([1, 1, 1e3], shape), -reach.most)
 
 
+def far_box(rng, shape, reach):
+    one, other = np.split(far_real(rng, shape, reach), 2, -1)
+    return np.concatenate([np.minimum(one, other), np.maximum(one, other)], -1)
+
+
 FAR: dict[str, Callable[..., np.ndarray]] = {
     "real": far_real,
     "positive": far,
@@ -170,6 +185,8 @@ FAR: dict[str, Callable[..., np.ndarray]] = {
     "signs": lambda rng, shape, reach: signs(rng, shape),
     "distribution": far_distribution,
     "log_distribution": far_log_distribution,
+    "box": far_box,
+    "bin": far_unit,
 }
 
 
@@ -183,7 +200,7 @@ class Anatomy:
     Attributes:
       features: for each argument how many entries each of its vectors has, axis by axis; none where it has one number
         for each loss.
-      free: whether there may be any number of them, the same for all; no option is one for each.
+      free: whether there may be any number of them, the same for all; no option is one for each, and they are no box.
       movable: whether the loss has an option `axis` for them.
     tail: how long the last axis of the losses must be, where an option has a number for each entry of it.
     """
@@ -208,7 +225,8 @@ def anatomy(case: Case) -> Anatomy:
     bound = [np.shape(x) for x in case.options.values() if np.ndim(x)]
     tail = () if not bound or any(features.values()) else bound[0]
     movable = "axis" in inspect.signature(case.loss).parameters and axis is not None
-    return Anatomy(features, not bound, movable, tail)
+    free = not bound and not any(argument.kind == "box" for argument in case.inputs.values())
+    return Anatomy(features, free, movable, tail)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -359,6 +377,9 @@ def values(layout: Layout, rng: np.random.Generator, count: int, *, reach: float
             x = FAR[kind](rng, shape, Reach(narrowest, reach))
         else:
             x = ORDINARY[kind](rng, shape)
+        if kind == "bin":
+            (count,) = layout.features["logits"]
+            x = x * (count - 1)
         result[name] = layout.spread(x, name).astype(dtype)
     return result
 

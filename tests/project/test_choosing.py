@@ -42,6 +42,7 @@ def code(cell: str) -> str:
 
 PROBES = {case.loss.__name__: case.probes for case in CASES if case.probes}
 LOSSES = sorted(PROBES)  # of a number or a class; what a loss of a set does to training is no line
+WITHOUT_A_LINE = {case.loss.__name__ for case in CASES} - {*LOSSES}
 TABLE = {code(row[0]).split("(")[0]: row for row in rows(section("Every loss, one line"))}
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
@@ -279,6 +280,7 @@ NOISE: dict[str, tuple[Any, ...]] = {
     "cross_entropy": ("categorical", categorical, (LOGITS, (0, 2))),
     "nll_loss": ("categorical", categorical, (LOGITS, (0, 2))),
     "linear_cross_entropy": ("categorical", categorical, (LOGITS, (0, 2))),
+    "distribution_focal_loss": ("categorical", categorical, (LOGITS, (0, 2))),
     "kl_divergence": ("categorical", expected_categorical, (LOGITS, SOFT)),
     "distillation_loss": (
         "categorical",
@@ -533,6 +535,19 @@ HURTS: dict[str, tuple[str, Callable[[], Any]]] = {
         "the classes have no order: one that is off by three is pulled at three thresholds",
         lambda: math.isclose(-slope(j.coral_loss, -50 * jnp.ones(4), 3).sum(), 3),
     ),
+    "distribution_focal_loss": (
+        "a label lies beyond the bins: the loss is NaN",
+        lambda: jnp.isnan(j.distribution_focal_loss(ZEROS, jnp.float64(2.1))),
+    ),
+    "quality_focal_loss": (MODEST.format(0.63), lambda: round(said(one(j.quality_focal_loss), 0.8), 2) == 0.63),
+    "varifocal_loss": (
+        "probabilities count: 0.2 comes out as 0.42",
+        lambda: round(said(one(j.varifocal_loss), 0.2), 2) == 0.42,
+    ),
+    "gaussian_focal_loss": (
+        "there is no peak: the papers' divisor is 0",
+        lambda: jnp.isinf(j.gaussian_focal_loss(ZEROS, ZEROS, reduction="sum") / jnp.sum(ZEROS == 1, dtype=float)),
+    ),
     "hinge_loss": (ANYHOW, lambda: said(margins(j.hinge_loss), 0.6) == said(margins(j.hinge_loss), 0.95)),
     "squared_hinge_loss": (
         "labels are wrong: it pulls in proportion to how far off they are",
@@ -677,7 +692,14 @@ YES: dict[str, Callable[..., Any]] = {
     "bi_tempered_logistic_loss": two(j.bi_tempered_logistic_loss, t1=0.7, t2=1.5),
     **{
         name: one(getattr(j, name))
-        for name in ("binary_cross_entropy_with_logits", "sigmoid_focal_loss", "asymmetric_loss")
+        for name in (
+            "binary_cross_entropy_with_logits",
+            "sigmoid_focal_loss",
+            "asymmetric_loss",
+            "quality_focal_loss",
+            "varifocal_loss",
+            "gaussian_focal_loss",
+        )
     },
 }
 
@@ -701,4 +723,4 @@ def test_views_name_losses_and_what_shows_it(view):
     for row in rows(section(view)):
         assert re.search(r"\]\(", row[-1]), row
     names = set(re.findall(r"`(\w+_(?:loss|entropy|logits|distance|divergence))`", section(view) + section("In short")))
-    assert names <= {*LOSSES, "z_loss"}
+    assert names <= {*LOSSES, *WITHOUT_A_LINE, "z_loss"}

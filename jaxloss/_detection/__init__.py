@@ -1,0 +1,1 @@
+"""Boxes around objects, and how sure a detector is of them."""
