@@ -62,7 +62,8 @@ def average_top_k_loss(
     weight, exists = element_weights(losses.shape, losses.dtype, weights, mask)
     if exists is not None:
         losses = jnp.where(exists, losses, 0)
-    share = _shares(*map(lax.stop_gradient, (losses, jnp.broadcast_to(weight, losses.shape), fraction)), axis_name)
+    held, each = (lax.stop_gradient(x) for x in (losses, jnp.broadcast_to(weight, losses.shape)))
+    share = _shares(held, each, lax.stop_gradient(fraction), axis_name)
     losses = jnp.where((share == 0) & ~jnp.isnan(losses), 0, losses)  # which may be infinite
     return reduce(losses, weight * share, exists, reduction=reduction, axis_name=axis_name)
 

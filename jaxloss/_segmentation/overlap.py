@@ -274,7 +274,7 @@ def generalized_dice_loss(
     return regions.reduced(_share(wrong, right + smooth), exists, weights, None, r, reduction)
 
 
-def _by_size(size: Array, exponent: Array, by_class: Array, place: int) -> Array:
+def _by_size(size: Array, exponent: Any, by_class: Array, place: int) -> Array:
     """How much each class counts: 1 for the rarest and for those that aren't there."""
     there = size != 0
     least = jnp.min(jnp.where(there & (by_class != 0), size, jnp.inf), place, keepdims=True)
@@ -285,8 +285,8 @@ def _by_size(size: Array, exponent: Array, by_class: Array, place: int) -> Array
 
 def _overlap(
     r: Regions,
-    alpha: ArrayLike,
-    beta: ArrayLike,
+    alpha: Any,
+    beta: Any,
     gamma: ArrayLike | None,
     smooth: ArrayLike,
     only_present: bool,
@@ -296,7 +296,8 @@ def _overlap(
     (right, *wrong), exists = _sums(r, squared, only_present)
     if only_present:
         exists &= wrong.pop() != 0
-    losses = _share(sum(factor * part for factor, part in zip((alpha, beta), wrong)), right + smooth)
+    first, *others = (factor * part for factor, part in zip((alpha, beta), wrong))
+    losses = _share(sum(others, first), right + smooth)
     if gamma is not None:
         zero = losses == 0
         losses = jnp.where(zero, 0, power(jnp.where(zero, 1, losses), gamma))
@@ -323,7 +324,7 @@ def _pooled(p: Array, y: Array, axis: int | None, pooled: tuple[int, ...], squar
 
 
 @_pooled.defjvp
-def _(axis: int | None, pooled: tuple[int, ...], squared: bool, present: bool, primals: Any, tangents: Any) -> Any:
+def _(axis: Any, pooled: tuple[int, ...], squared: bool, present: bool, primals: Any, tangents: Any) -> Any:
     p, y = primals
     if real(y) or squared:
         terms = functools.partial(_terms, axis=axis, squared=squared, present=present)
@@ -334,7 +335,7 @@ def _(axis: int | None, pooled: tuple[int, ...], squared: bool, present: bool, p
     return _pooled(*primals, axis, pooled, squared, present), changes
 
 
-def _terms(p: Array, y: Array, axis: int | None, squared: bool, present: bool) -> list[Array]:
+def _terms(p: Array, y: Array, axis: Any, squared: bool, present: bool) -> list[Array]:
     one = 1 + 0 * p  # JAX differentiates no reduction of which a part is constant
     if real(y):
         terms = [p * y, jnp.square(p - y)] if squared else [p * y, p * (1 - y), (1 - p) * y]

@@ -81,7 +81,7 @@ def regions(
                 raise ValueError(message("ignore_index needs integer labels of the pixels' shape; else pass mask"))
             wanted = labels != classes.ignored(ignore_index, False, labels.dtype)
             exists = wanted if exists is None else exists & wanted
-        exists, poison = (x if x is None else _lifted(x, axis) for x in (exists, poison))
+        exists, poison = None if exists is None else _lifted(exists, axis), _lifted(poison, axis)
         came, labels = labels, labels.astype(p.dtype)
         labels = labels if exists is None else jnp.where(exists, labels, 0)
         if binary:
