@@ -296,8 +296,8 @@ def _overlap(
     (right, *wrong), exists = _sums(r, squared, only_present)
     if only_present:
         exists &= wrong.pop() != 0
-    first, *others = (factor * part for factor, part in zip((alpha, beta), wrong))
-    losses = _share(sum(others, first), right + smooth)
+    charged = alpha * wrong[0] if squared else alpha * wrong[0] + beta * wrong[1]
+    losses = _share(charged, right + smooth)
     if gamma is not None:
         zero = losses == 0
         losses = jnp.where(zero, 0, power(jnp.where(zero, 1, losses), gamma))
