@@ -89,7 +89,7 @@ def dice_loss(
     """
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     losses, exists = _overlap(r, 0.5, 0.5, None, smooth, only_present, squared)
-    return regions.reduced(losses, exists, weights, class_weights, r, reduction)
+    return regions.reduced(losses, exists, weights, class_weights, r.layout, reduction)
 
 
 @jit_over_classes
@@ -146,7 +146,7 @@ def jaccard_loss(
     """
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     losses, exists = _overlap(r, 1, 1, None, smooth, only_present, squared)
-    return regions.reduced(losses, exists, weights, class_weights, r, reduction)
+    return regions.reduced(losses, exists, weights, class_weights, r.layout, reduction)
 
 
 @jit_over_classes
@@ -208,7 +208,7 @@ def tversky_loss(
     """
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     losses, exists = _overlap(r, alpha, beta, gamma, smooth, only_present)
-    return regions.reduced(losses, exists, weights, class_weights, r, reduction)
+    return regions.reduced(losses, exists, weights, class_weights, r.layout, reduction)
 
 
 @jit_over_classes
@@ -267,14 +267,14 @@ def generalized_dice_loss(
     (right, over, under, size), exists = _sums(r, squared=False, present=True)
     wrong = 0.5 * (over + under)
     if axis is not None or class_weights is not None:
-        place = r.class_place
-        by_size = _by_size(size, power, regions.by_class(class_weights, r, size), place)
+        place = r.layout.class_place
+        by_size = _by_size(size, power, regions.by_class(class_weights, r.layout, size), place)
         right, wrong = (jnp.sum(by_size * part, place) for part in (right, wrong))
         exists = jnp.any(exists, place)
-    return regions.reduced(_share(wrong, right + smooth), exists, weights, None, r, reduction)
+    return regions.reduced(_share(wrong, right + smooth), exists, weights, None, r.layout, reduction)
 
 
-def _by_size(size: Array, exponent: Array, by_class: Array, place: int) -> Array:
+def _by_size(size: Array, exponent: ArrayLike, by_class: Array, place: int) -> Array:
     """How much each class counts: 1 for the rarest and for those that aren't there."""
     there = size != 0
     least = jnp.min(jnp.where(there & (by_class != 0), size, jnp.inf), place, keepdims=True)
@@ -296,7 +296,8 @@ def _overlap(
     (right, *wrong), exists = _sums(r, squared, only_present)
     if only_present:
         exists &= wrong.pop() != 0
-    losses = _share(sum(factor * part for factor, part in zip((alpha, beta), wrong)), right + smooth)
+    each = [jnp.multiply(factor, part) for factor, part in zip((alpha, beta), wrong)]
+    losses = _share(functools.reduce(jnp.add, each), right + smooth)
     if gamma is not None:
         zero = losses == 0
         losses = jnp.where(zero, 0, power(jnp.where(zero, 1, losses), gamma))
@@ -310,11 +311,13 @@ def _share(wrong: Array, right: Array) -> Array:
 
 
 def _sums(r: Regions, squared: bool, present: bool) -> tuple[list[Array], Array]:
-    return regions.across(r, _pooled(r.probs, r.labels, r.axis, r.pooled, squared, present), regions.has_pixels(r))
+    axis = -1 if r.layout.axis is None else r.layout.axis  # which only labels that are indices ask for
+    each = _pooled(r.probs, r.labels, axis, r.layout.pooled, squared, present)
+    return regions.across(r.layout, each, regions.has_pixels(r))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
-def _pooled(p: Array, y: Array, axis: int | None, pooled: tuple[int, ...], squared: bool, present: bool) -> list[Array]:
+def _pooled(p: Array, y: Array, axis: int, pooled: tuple[int, ...], squared: bool, present: bool) -> list[Array]:
     """Sums over the pixels of a region: true and false positives, false negatives, or squares; labels.
 
     XLA for CPUs would write out what several plain sums share.
@@ -323,7 +326,7 @@ def _pooled(p: Array, y: Array, axis: int | None, pooled: tuple[int, ...], squar
 
 
 @_pooled.defjvp
-def _(axis: int | None, pooled: tuple[int, ...], squared: bool, present: bool, primals: Any, tangents: Any) -> Any:
+def _(axis: int, pooled: tuple[int, ...], squared: bool, present: bool, primals: Any, tangents: Any) -> Any:
     p, y = primals
     if real(y) or squared:
         terms = functools.partial(_terms, axis=axis, squared=squared, present=present)
@@ -334,7 +337,7 @@ def _(axis: int | None, pooled: tuple[int, ...], squared: bool, present: bool, p
     return _pooled(*primals, axis, pooled, squared, present), changes
 
 
-def _terms(p: Array, y: Array, axis: int | None, squared: bool, present: bool) -> list[Array]:
+def _terms(p: Array, y: Array, axis: int, squared: bool, present: bool) -> list[Array]:
     one = 1 + 0 * p  # JAX differentiates no reduction of which a part is constant
     if real(y):
         terms = [p * y, jnp.square(p - y)] if squared else [p * y, p * (1 - y), (1 - p) * y]
