@@ -106,6 +106,7 @@ from ._segmentation.overlap import (
     jaccard_loss as jaccard_loss,
     tversky_loss as tversky_loss,
 )
+from ._segmentation.similarity import ssim_loss as ssim_loss
 
 
 __version__ = "0.1.0"

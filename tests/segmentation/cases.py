@@ -6,7 +6,7 @@ import functools
 
 import jaxloss
 
-from ..harness.case import BAD_CLASS, BAD_SHARE, Case, classes, linear_weights, outside, uniform
+from ..harness.case import BAD_CLASS, BAD_SHARE, Case, classes, linear_weights, normal, outside, uniform
 from . import formulas
 
 
@@ -68,6 +68,28 @@ CASES = [
         smooth=True,
         name="one class",
         members=(2, 4),
+        kept=(0,),
+    ),
+    # Windows of 2 in images of a width of 6: so that the harness's masks leave some.
+    Case(
+        jaxloss.ssim_loss,
+        {"predictions": uniform(2, 6, 2), "labels": uniform(2, 6, 2)},
+        formulas.ssim,
+        {"window_size": 2},
+        formulas.has_window,
+        smooth=True,
+        members=(2, 6),
+        kept=(0, -1),
+    ),
+    Case(
+        jaxloss.ssim_loss,
+        {"predictions": normal(2, 6), "labels": normal(2, 6)},
+        formulas.ssim,
+        {"axis": None, "window_size": 2, "sigma": 0.8, "k1": 0.1, "k2": 0.2, "data_range": 3.0},
+        formulas.has_window,
+        smooth=True,
+        name="options",
+        members=(2, 6),
         kept=(0,),
     ),
 ]
