@@ -100,6 +100,10 @@ from ._regression.relative import (
     relative_l2_loss as relative_l2_loss,
     smape_loss as smape_loss,
 )
+from ._segmentation.lovasz import (
+    lovasz_hinge_loss as lovasz_hinge_loss,
+    lovasz_softmax_loss as lovasz_softmax_loss,
+)
 from ._segmentation.overlap import (
     dice_loss as dice_loss,
     generalized_dice_loss as generalized_dice_loss,

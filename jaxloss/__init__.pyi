@@ -1633,6 +1633,58 @@ def smape_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def lovasz_hinge_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    batch_axes: Axes = 0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def lovasz_hinge_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    batch_axes: Axes = 0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def lovasz_softmax_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    only_present: bool = True,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def lovasz_softmax_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    only_present: bool = True,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def dice_loss(
     probs: ArrayLike,
     labels: ArrayLike,

@@ -311,8 +311,7 @@ def _share(wrong: Array, right: Array) -> Array:
 
 
 def _sums(r: Regions, squared: bool, present: bool) -> tuple[list[Array], Array]:
-    axis = -1 if r.layout.axis is None else r.layout.axis  # which only labels that are indices ask for
-    each = _pooled(r.probs, r.labels, axis, r.layout.pooled, squared, present)
+    each = _pooled(r.probs, r.labels, r.layout.class_axis, r.layout.pooled, squared, present)
     return regions.across(r.layout, each, regions.has_pixels(r))
 
 

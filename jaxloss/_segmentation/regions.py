@@ -10,9 +10,10 @@ import math
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 
 from .._contract import classes, sets
-from .._contract.checks import array, message, nan_unless, real, report, widened
+from .._contract.checks import array, message, nan_unless, real, report, rounding, widened
 from .._contract.inputs import narrow, valid
 from .._contract.reduction import psum, reduce, valid_reduction
 from .._contract.sets import Sets
@@ -31,6 +32,11 @@ class Layout(NamedTuple):
     between: AxisName | None  # those which hold regions of their own
 
     @property
+    def class_axis(self) -> int:
+        """For labels that are indices: there are none without a class axis."""
+        return -1 if self.axis is None else self.axis
+
+    @property
     def class_place(self) -> int:
         """Where the losses have the class axis."""
         if self.axis is None:
@@ -38,10 +44,10 @@ class Layout(NamedTuple):
         return self.kept.index(self.axis)
 
     def on_one_device(self) -> Layout:
-        """Itself, where no region has pixels on several devices."""
+        """Itself, where none of what is pooled lies on several devices."""
         if self.over is not None:
-            hint = "keep the axis of the batch: batch_axes=0"
-            raise ValueError(message(f"axis_name with batch_axes=() would spread an image over devices; {hint}"))
+            of, hint = self.sets.element, "keep the axis of the batch: batch_axes=0"
+            raise ValueError(message(f"axis_name with batch_axes=() would spread one {of} over devices; {hint}"))
         return self
 
 
@@ -120,9 +126,10 @@ def regions(
         came, labels = labels, labels.astype(p.dtype)
         labels = labels if exists is None else jnp.where(exists, labels, 0)
         if binary:
-            fits = (labels == 0) | (labels == 1)
+            whole = jnp.round(lax.stop_gradient(labels))
+            fits = ((whole == 0) | (whole == 1)) & (jnp.abs(labels - whole) <= rounding(came, p.dtype))
             report("labels", labels, fits, "be 0 or 1")
-            labels = labels + nan_unless(fits, labels.dtype)
+            labels = labels + lax.stop_gradient(whole - labels) + nan_unless(fits, p.dtype)
         else:
             labels = valid("labels", labels, "[0, 1]", came)
     p = p if exists is None else jnp.where(exists, p, 0)

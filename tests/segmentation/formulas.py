@@ -72,6 +72,31 @@ def region_weights(labels, mask, axis=-1, batch_axes=0, ignore_index=None, class
     return class_weights * (pooled(exists * y, axis, batch_axes) > 0 if only_present else 1.0)
 
 
+def extended(errors, hits, exists, axis, batch_axes):
+    """Of each region the sum of its errors, in falling order, times the steps of the Jaccard loss of the first ones."""
+    parts = (np.broadcast_to(x, errors.shape) for x in (errors * exists, hits & exists, exists))
+    (errors, shape), (hits, _), (exists, _) = (images(x, axis, batch_axes) for x in parts)
+    errors, hits, exists = (x.reshape(len(x), -1) for x in (errors, hits, exists))
+    losses = []
+    for e, hit, there in zip(errors, hits, exists):
+        order = np.flatnonzero(there)[np.argsort(-e[there], kind="stable")]
+        of_label, total = hit[order].cumsum(), hit.sum()
+        union = total + np.arange(1, len(order) + 1) - of_label
+        losses.append(e[order] @ np.diff(1 - (total - of_label) / union, prepend=0))
+    return np.reshape(losses, shape)
+
+
+def lovasz_softmax(
+    probs, labels, mask, axis=-1, batch_axes=0, ignore_index=None, class_weights=None, only_present=True
+):
+    y, exists = pixels(probs, labels, mask, axis, ignore_index)
+    return extended(abs(y - probs), y == 1, exists, axis, batch_axes)
+
+
+def lovasz_hinge(scores, labels, mask, batch_axes=0):
+    return extended(np.maximum(0, 1 - labels * scores), labels > 0, mask, None, batch_axes)
+
+
 def images(x, axis=-1, batch_axes=0):
     """The images, one a row, and the shape of the kept axes."""
     kept = sorted(
