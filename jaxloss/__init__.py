@@ -113,12 +113,17 @@ from ._regression.relative import (
     relative_l2_loss as relative_l2_loss,
     smape_loss as smape_loss,
 )
+from ._segmentation.lovasz import (
+    lovasz_hinge_loss as lovasz_hinge_loss,
+    lovasz_softmax_loss as lovasz_softmax_loss,
+)
 from ._segmentation.overlap import (
     dice_loss as dice_loss,
     generalized_dice_loss as generalized_dice_loss,
     jaccard_loss as jaccard_loss,
     tversky_loss as tversky_loss,
 )
+from ._segmentation.similarity import ssim_loss as ssim_loss
 
 
 __version__ = "0.1.0"

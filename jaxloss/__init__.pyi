@@ -1834,6 +1834,58 @@ def smape_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def lovasz_hinge_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    batch_axes: Axes = 0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def lovasz_hinge_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    batch_axes: Axes = 0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def lovasz_softmax_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    only_present: bool = True,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def lovasz_softmax_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    only_present: bool = True,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def dice_loss(
     probs: ArrayLike,
     labels: ArrayLike,
@@ -1968,6 +2020,40 @@ def tversky_loss(
     class_weights: ArrayLike | None = None,
     ignore_index: ArrayLike | None = None,
     only_present: bool = False,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def ssim_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    data_range: Positive = 1.0,
+    window_size: int = 11,
+    sigma: Positive = 1.5,
+    k1: NonNegative = 0.01,
+    k2: NonNegative = 0.03,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def ssim_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    data_range: Positive = 1.0,
+    window_size: int = 11,
+    sigma: Positive = 1.5,
+    k1: NonNegative = 0.01,
+    k2: NonNegative = 0.03,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

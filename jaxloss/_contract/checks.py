@@ -124,6 +124,13 @@ def limits(x: Any) -> np.iinfo:
     return np.iinfo(np.uint32 if getattr(x, "dtype", np.dtype(int)).kind == "u" else np.int32)
 
 
+def whole_number(name: str, value: Any, least: int) -> int:
+    """A count that is static, or an error that says what it must be."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(message(f"{name} must be an integer of at least {least}, got {value!r}"))
+    return int(value)
+
+
 def real(x: Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -50,6 +51,17 @@ def pooled(terms: list[Array], axes: tuple[int, ...]) -> list[Array]:
     for axis in sorted(axes, reverse=True):
         terms = _along(terms, axis)
     return terms
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def total(x: Array, axes: tuple[int, ...]) -> Array:
+    """The sum over these axes, in stages."""
+    return pooled([x], axes)[0]
+
+
+@total.defjvp
+def _(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return total(*primals, axes), jnp.sum(*tangents, axes)
 
 
 def _along(terms: list[Array], axis: int) -> list[Array]:

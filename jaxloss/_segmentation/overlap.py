@@ -89,7 +89,7 @@ def dice_loss(
     """
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     losses, exists = _overlap(r, 0.5, 0.5, None, smooth, only_present, squared)
-    return regions.reduced(losses, exists, weights, class_weights, r, reduction)
+    return regions.reduced(losses, exists, weights, class_weights, r.layout, reduction)
 
 
 @jit_over_classes
@@ -146,7 +146,7 @@ def jaccard_loss(
     """
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     losses, exists = _overlap(r, 1, 1, None, smooth, only_present, squared)
-    return regions.reduced(losses, exists, weights, class_weights, r, reduction)
+    return regions.reduced(losses, exists, weights, class_weights, r.layout, reduction)
 
 
 @jit_over_classes
@@ -208,7 +208,7 @@ def tversky_loss(
     """
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     losses, exists = _overlap(r, alpha, beta, gamma, smooth, only_present)
-    return regions.reduced(losses, exists, weights, class_weights, r, reduction)
+    return regions.reduced(losses, exists, weights, class_weights, r.layout, reduction)
 
 
 @jit_over_classes
@@ -267,11 +267,11 @@ def generalized_dice_loss(
     (right, over, under, size), exists = _sums(r, squared=False, present=True)
     wrong = 0.5 * (over + under)
     if axis is not None or class_weights is not None:
-        place = r.class_place
-        by_size = _by_size(size, power, regions.by_class(class_weights, r, size), place)
+        place = r.layout.class_place
+        by_size = _by_size(size, power, regions.by_class(class_weights, r.layout, size), place)
         right, wrong = (jnp.sum(by_size * part, place) for part in (right, wrong))
         exists = jnp.any(exists, place)
-    return regions.reduced(_share(wrong, right + smooth), exists, weights, None, r, reduction)
+    return regions.reduced(_share(wrong, right + smooth), exists, weights, None, r.layout, reduction)
 
 
 def _by_size(size: Array, exponent: Any, by_class: Array, place: int) -> Array:
@@ -311,11 +311,12 @@ def _share(wrong: Array, right: Array) -> Array:
 
 
 def _sums(r: Regions, squared: bool, present: bool) -> tuple[list[Array], Array]:
-    return regions.across(r, _pooled(r.probs, r.labels, r.axis, r.pooled, squared, present), regions.has_pixels(r))
+    each = _pooled(r.probs, r.labels, r.layout.class_axis, r.layout.pooled, squared, present)
+    return regions.across(r.layout, each, regions.has_pixels(r))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
-def _pooled(p: Array, y: Array, axis: int | None, pooled: tuple[int, ...], squared: bool, present: bool) -> list[Array]:
+def _pooled(p: Array, y: Array, axis: int, pooled: tuple[int, ...], squared: bool, present: bool) -> list[Array]:
     """Sums over the pixels of a region: true and false positives, false negatives, or squares; labels.
 
     XLA for CPUs would write out what several plain sums share.

@@ -7,12 +7,13 @@ and its pixels are members. What doesn't fit makes its pixel NaN, and so the sum
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 
 from .._contract import classes, sets
-from .._contract.checks import array, message, nan_unless, real, report, widened
+from .._contract.checks import array, message, nan_unless, real, report, rounding, widened
 from .._contract.inputs import narrow, valid
 from .._contract.reduction import psum, reduce, valid_reduction
 from .._contract.sets import Sets
@@ -20,10 +21,9 @@ from .._contract.shapes import along, as_number, places
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Reduction
 
 
-class Regions(NamedTuple):
-    probs: Array  # 0 where masked, NaN where it or the label doesn't fit
-    labels: Array  # numbers, 0 where masked; or indices with the class axis at size 1, -1 where masked
-    exists: Array | None  # which pixels, with the class axis at size 1
+class Layout(NamedTuple):
+    """Which axes of the first argument are kept, and over which its pixels are pooled."""
+
     axis: int | None
     kept: tuple[int, ...]
     pooled: tuple[int, ...]
@@ -32,11 +32,58 @@ class Regions(NamedTuple):
     between: AxisName | None  # those which hold regions of their own
 
     @property
+    def class_axis(self) -> int:
+        """For labels that are indices: there are none without a class axis."""
+        return -1 if self.axis is None else self.axis
+
+    @property
     def class_place(self) -> int:
         """Where the losses have the class axis."""
         if self.axis is None:
             raise ValueError(message("class_weights need a class axis, got axis=None"))
         return self.kept.index(self.axis)
+
+    def on_one_device(self) -> Layout:
+        """Itself, where none of what is pooled lies on several devices."""
+        if self.over is not None:
+            of, hint = self.sets.element, "keep the axis of the batch: batch_axes=0"
+            raise ValueError(message(f"axis_name with batch_axes=() would spread one {of} over devices; {hint}"))
+        return self
+
+
+class Regions(NamedTuple):
+    probs: Array  # 0 where masked, NaN where it or the label doesn't fit
+    labels: Array  # numbers, 0 where masked; or indices with the class axis at size 1, -1 where masked
+    exists: Array | None  # which pixels, with the class axis at size 1
+    layout: Layout
+
+
+def laid_out(
+    name: str,
+    x: Array,
+    axis: int | None,
+    batch_axes: Axes,
+    axis_name: AxisName | None,
+    *,
+    element: str = "region",
+    of: str = "class",
+    by_class: bool = True,
+) -> Layout:
+    batch = places("batch_axes", batch_axes, name, x)
+    if axis in batch:
+        raise ValueError(message(f"batch_axes must not hold the {of} axis, got {batch_axes!r} with axis={axis}"))
+    kept = tuple(sorted({*batch, axis} - {None}))
+    pooled = tuple(place for place in range(x.ndim) if place not in kept)
+    pixels = tuple(size for place, size in enumerate(x.shape) if place != axis)
+    elements = tuple(x.shape[place] for place in kept if by_class or place != axis)
+    over, between = (None, axis_name) if batch else (axis_name, None)
+    return Layout(axis, kept, pooled, Sets(elements, pixels, element, "pixel"), over, between)
+
+
+def existing(mask: ArrayLike | None, layout: Layout, dtype: Any) -> tuple[Array | None, Array]:
+    """Which pixels exist, and for each 0, or NaN where a mask of numbers is neither 0 nor 1: as the first argument."""
+    exists, poison = sets.existing(mask, layout.sets, dtype)
+    return None if exists is None else _lifted(exists, layout.axis), _lifted(poison, layout.axis)
 
 
 def regions(
@@ -57,15 +104,9 @@ def regions(
     given = narrow("probs", probs)
     p = given.astype(widened(given))
     axis = None if axis is None else classes.axis_of(axis, "probs", p)
-    batch = places("batch_axes", batch_axes, "probs", p)
-    if axis in batch:
-        raise ValueError(message(f"batch_axes must not hold the class axis, got {batch_axes!r} with axis={axis}"))
-    kept = tuple(sorted({*batch, axis} - {None}))
-    pooled = tuple(place for place in range(p.ndim) if place not in kept)
-    pixels = tuple(size for place, size in enumerate(p.shape) if place != axis)
-    elements = tuple(p.shape[place] for place in kept if by_class or place != axis)
-    of = Sets(elements, pixels, "region" if by_class else "image", "pixel")
-    exists, poison = sets.existing(mask, of, p.dtype)
+    element = "region" if by_class else "image"
+    layout = laid_out("probs", p, axis, batch_axes, axis_name, element=element, by_class=by_class)
+    exists, poison = sets.existing(mask, layout.sets, p.dtype)
     labels = array("labels", labels)
 
     if axis is not None and labels.shape != p.shape:
@@ -85,16 +126,15 @@ def regions(
         came, labels = labels, labels.astype(p.dtype)
         labels = labels if exists is None else jnp.where(exists, labels, 0)
         if binary:
-            fits = (labels == 0) | (labels == 1)
+            whole = jnp.round(lax.stop_gradient(labels))
+            fits = ((whole == 0) | (whole == 1)) & (jnp.abs(labels - whole) <= rounding(came, p.dtype))
             report("labels", labels, fits, "be 0 or 1")
-            labels = labels + nan_unless(fits, labels.dtype)
+            labels = labels + lax.stop_gradient(whole - labels) + nan_unless(fits, p.dtype)
         else:
             labels = valid("labels", labels, "[0, 1]", came)
     p = p if exists is None else jnp.where(exists, p, 0)
     p = valid("probs", p, "[0, 1]", given) + poison
-    alone = any(place != axis for place in kept)
-    over, between = (None, axis_name) if alone else (axis_name, None)
-    return Regions(p, labels, exists, axis, kept, pooled, of, over, between)
+    return Regions(p, labels, exists, layout)
 
 
 def _lifted(x: Array, axis: int | None) -> Array:
@@ -103,27 +143,28 @@ def _lifted(x: Array, axis: int | None) -> Array:
 
 def has_pixels(r: Regions) -> Array:
     """Which regions have any, axis by axis."""
-    count = as_number(math.prod(r.probs.shape[place] for place in r.pooled), jnp.float32)
+    kept, pooled = r.layout.kept, r.layout.pooled
+    count = as_number(math.prod(r.probs.shape[place] for place in pooled), jnp.float32)
     if r.exists is None:
-        return jnp.reshape(count > 0, (1,) * len(r.kept))
-    return jnp.any(r.exists, r.pooled) & (count > 0)
+        return jnp.reshape(count > 0, (1,) * len(kept))
+    return jnp.any(r.exists, pooled) & (count > 0)
 
 
-def across(r: Regions, sums: list[Array], exists: Array) -> tuple[list[Array], Array]:
+def across(layout: Layout, sums: list[Array], exists: Array) -> tuple[list[Array], Array]:
     """Sums over pixels, and whether there are any, of the whole regions: over all devices that share them."""
-    if r.over is None:
+    if layout.over is None:
         return sums, exists
     packed = jnp.stack([*sums, jnp.broadcast_to(exists, sums[0].shape).astype(sums[0].dtype)])
-    *sums, found = psum(packed, r.over)
+    *sums, found = psum(packed, layout.over)
     return sums, found > 0
 
 
-def by_class(class_weights: ArrayLike | None, r: Regions, like: Array) -> Array:
+def by_class(class_weights: ArrayLike | None, layout: Layout, like: Array) -> Array:
     """Weights of classes, lined up with something of each region."""
     if class_weights is None:
         return jnp.ones((1,) * like.ndim, like.dtype)
-    weights = classes.weight_each(class_weights, like.shape[r.class_place]).astype(like.dtype)
-    return along(weights, like.ndim, r.class_place)
+    weights = classes.weight_each(class_weights, like.shape[layout.class_place]).astype(like.dtype)
+    return along(weights, like.ndim, layout.class_place)
 
 
 def reduced(
@@ -131,13 +172,16 @@ def reduced(
     exists: Array,
     weights: ArrayLike | None,
     class_weights: ArrayLike | None,
-    r: Regions,
+    layout: Layout,
     reduction: Reduction,
 ) -> Array:
     """The way out. A region of NaN exists, whatever else is said of it."""
     exists = exists | jnp.isnan(losses)
-    weights = None if weights is None else sets.weights_of(weights, r.sets)
+    weights = None if weights is None else sets.weights_of(weights, layout.sets)
     if class_weights is not None:
-        factors = [by_class(class_weights, r, losses), *([] if weights is None else [weights.astype(losses.dtype)])]
+        factors = [
+            by_class(class_weights, layout, losses),
+            *([] if weights is None else [weights.astype(losses.dtype)]),
+        ]
         weights = math.prod(jnp.where(exists, factor, 0) for factor in factors)
-    return reduce(losses, weights, exists, reduction=reduction, axis_name=r.between)
+    return reduce(losses, weights, exists, reduction=reduction, axis_name=layout.between)

@@ -33,6 +33,7 @@ def shares(losses, weights, fraction):
     return share
 
 
+@pytest.mark.thin(3)
 @pytest.mark.parametrize("fraction", [1e-6, 0.01, 0.25, 0.5, 0.999, 1.0])
 @pytest.mark.parametrize("masked", [False, True])
 def test_against_sorting(fraction, masked):
@@ -73,6 +74,7 @@ def test_what_is_infinite_or_no_number():
         assert top(x.at[1].set(junk), mask=jnp.isfinite(x), fraction=1 / 3) == 3
 
 
+@pytest.mark.exhaustive
 def test_curvature_is_that_of_the_losses():
     f = lambda x: top(jnp.square(x), fraction=0.5)  # noqa: E731
     x = jnp.array([1.0, 3, -2, 0.5])

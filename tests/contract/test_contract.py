@@ -210,13 +210,13 @@ def by_call(results: Any, names: list[str]) -> dict[str, dict[str, Any]]:
     return {name: jax.tree.map(lambda x, i=i: x[i], results) for i, name in enumerate(names)}
 
 
-def check_calls(case: Case, found: dict[str, dict[str, Any]]) -> None:
+def check_calls(case: Case, found: dict[str, dict[str, Any]], error: float = 0.0) -> None:
     """What holds between the calls, in any dtype and for all derivatives there are."""
     pairs = [("soiled", "clean"), *((f"masked bad {i}", "without row 3") for i in range(len(case.bad)))]
     for dirty, clean in pairs + [("soiled members", "uneven")] * ("soiled members" in found):
         for key, wanted in found[clean].items():
-            error = functools.partial(np.testing.assert_array_equal, err_msg=f"{key}, {dirty}")
-            jax.tree.map(error, found[dirty][key], wanted)
+            same = functools.partial(np.testing.assert_allclose, rtol=error, atol=error, err_msg=f"{key}, {dirty}")
+            jax.tree.map(same, found[dirty][key], wanted)
     assert not np.any(found["soiled"]["slope of the mean"][2:6])
     for nothing in ("no mask", "no weight"):
         assert found[nothing]["mean"] == 0 and not np.any(found[nothing]["slope of the mean"]), nothing
@@ -284,6 +284,9 @@ def test_masks_weights_and_values_that_do_not_fit(case):
         assert not any(np.any(found["soiled"][order][name][2:6]) for name in by_row(case)), order
 
 
+BY_PLACE = {jaxloss.ssim_loss: 1e-6}  # XLA's products for CPUs round what is the same by where it stands
+
+
 @as_users_compile
 @all_cases
 def test_precision(case):
@@ -297,7 +300,7 @@ def test_precision(case):
         mean, slope = slopes(rounded(x[first], dtype), held)
         assert mean.dtype == np.float32 and slope.dtype == dtype
         found = by_call({"mean": mean, "slope of the mean": slope.astype(np.float32)}, names)
-        check_calls(case, found)
+        check_calls(case, found, BY_PLACE.get(case.loss, 0.0))
         for name, wanted in exact(case, dtype).items():
             for key, error in {"mean": 1e-5, "slope of the mean": max(float(jnp.finfo(dtype).eps), 1e-5)}.items():
                 if "bad" not in name:

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+
 import jaxloss
 
-from ..harness.case import BAD_CLASS, BAD_SHARE, Case, classes, linear_weights, outside, uniform
+from ..harness.case import (
+    BAD_CLASS,
+    BAD_SHARE,
+    Argument,
+    Case,
+    bits,
+    classes,
+    floats,
+    linear_weights,
+    normal,
+    outside,
+    signs,
+    uniform,
+)
 from . import formulas
 
 
@@ -15,6 +30,23 @@ IMAGES = {"probs": uniform(2, 4, 6), "labels": classes(6, 2, 4)}
 OF_PIXELS = {"members": (2, 4), "kept": (0, -1)}
 OF_IMAGES = {"members": (2, 4), "kept": (0,)}
 OPTIONS = {"smooth": 0.5, "class_weights": linear_weights(6), "ignore_index": 1, "only_present": True}
+BAD_SIGN = tuple(("labels", value, f"labels must be -1 or 1, or bool, got {value}") for value in (0.0, 0.5))
+
+
+def distinct(kind: str, low: float, high: float, *shape: int, axis: int | None = -1) -> Argument:
+    """Numbers whose order, and that of their distances from either end, differences don't change: of each region."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        pooled = tuple(place for place in range(1, len(shape)) if axis is None or place != axis % len(shape))
+        order = rng.random(shape)
+        count = np.prod([shape[place] for place in pooled])
+        rows = np.moveaxis(order, pooled, range(-len(pooled), 0))
+        ranks = rows.reshape(*rows.shape[: -len(pooled)], -1).argsort(-1).reshape(rows.shape)
+        return low + (high - low) * np.moveaxis(ranks + 0.3, range(-len(pooled), 0), pooled) / count
+
+    return floats(kind, draw, *shape)
+
+
 jaccard = functools.partial(formulas.overlap, alpha=1, beta=1)
 
 CASES = [
@@ -68,6 +100,56 @@ CASES = [
         smooth=True,
         name="one class",
         members=(2, 4),
+        kept=(0,),
+    ),
+    Case(
+        jaxloss.lovasz_softmax_loss,
+        {"probs": distinct("unit", 0, 1, 2, 4, 6), "labels": classes(6, 2, 4)},
+        formulas.lovasz_softmax,
+        {},
+        functools.partial(formulas.region_weights, class_weights=np.ones(6), only_present=True),
+        bad=BAD_CLASS + BAD_PROBS,
+        **OF_PIXELS,
+    ),
+    Case(
+        jaxloss.lovasz_softmax_loss,
+        {"probs": distinct("unit", 0, 1, 4, 2), "labels": bits(4, 2)},
+        formulas.lovasz_softmax,
+        {"class_weights": linear_weights(2), "only_present": False},
+        formulas.region_weights,
+        bad=(("labels", 2, "labels must be 0 or 1, got 2.0"), *BAD_PROBS),
+        name="options",
+        members=(4,),
+        kept=(0, -1),
+    ),
+    Case(
+        jaxloss.lovasz_hinge_loss,
+        {"scores": distinct("real", -2, 2, 2, 4, axis=None), "labels": signs(2, 4)},
+        formulas.lovasz_hinge,
+        bad=BAD_SIGN,
+        members=(2, 4),
+        kept=(0,),
+    ),
+    # Windows of 2 in images of a width of 6: so that the harness's masks leave some.
+    Case(
+        jaxloss.ssim_loss,
+        {"predictions": uniform(2, 6, 2), "labels": uniform(2, 6, 2)},
+        formulas.ssim,
+        {"window_size": 2},
+        formulas.has_window,
+        smooth=True,
+        members=(2, 6),
+        kept=(0, -1),
+    ),
+    Case(
+        jaxloss.ssim_loss,
+        {"predictions": normal(2, 6), "labels": normal(2, 6)},
+        formulas.ssim,
+        {"axis": None, "window_size": 2, "sigma": 0.8, "k1": 0.1, "k2": 0.2, "data_range": 3.0},
+        formulas.has_window,
+        smooth=True,
+        name="options",
+        members=(2, 6),
         kept=(0,),
     ),
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+
 import numpy as np
 
 
@@ -67,3 +70,82 @@ def region_weights(labels, mask, axis=-1, batch_axes=0, ignore_index=None, class
     shape.insert(axis % (mask.ndim + 1), np.size(class_weights))
     y, exists = pixels(np.empty(shape), labels, mask, axis, ignore_index)
     return class_weights * (pooled(exists * y, axis, batch_axes) > 0 if only_present else 1.0)
+
+
+def extended(errors, hits, exists, axis, batch_axes):
+    """Of each region the sum of its errors, in falling order, times the steps of the Jaccard loss of the first ones."""
+    parts = (np.broadcast_to(x, errors.shape) for x in (errors * exists, hits & exists, exists))
+    (errors, shape), (hits, _), (exists, _) = (images(x, axis, batch_axes) for x in parts)
+    errors, hits, exists = (x.reshape(len(x), -1) for x in (errors, hits, exists))
+    losses = []
+    for e, hit, there in zip(errors, hits, exists):
+        order = np.flatnonzero(there)[np.argsort(-e[there], kind="stable")]
+        of_label, total = hit[order].cumsum(), hit.sum()
+        union = total + np.arange(1, len(order) + 1) - of_label
+        losses.append(e[order] @ np.diff(1 - (total - of_label) / union, prepend=0))
+    return np.reshape(losses, shape)
+
+
+def lovasz_softmax(
+    probs, labels, mask, axis=-1, batch_axes=0, ignore_index=None, class_weights=None, only_present=True
+):
+    y, exists = pixels(probs, labels, mask, axis, ignore_index)
+    return extended(abs(y - probs), y == 1, exists, axis, batch_axes)
+
+
+def lovasz_hinge(scores, labels, mask, batch_axes=0):
+    return extended(np.maximum(0, 1 - labels * scores), labels > 0, mask, None, batch_axes)
+
+
+def images(x, axis=-1, batch_axes=0):
+    """The images, one a row, and the shape of the kept axes."""
+    kept = sorted(
+        {int(one) % x.ndim for one in [*np.ravel(np.array(batch_axes, int)), *([] if axis is None else [axis])]}
+    )
+    x = np.moveaxis(x, kept, range(len(kept)))
+    shape = x.shape[: len(kept)]
+    return x.reshape(-1, *x.shape[len(kept) :]), shape
+
+
+def windows(x, size):
+    """All windows of images, one after the other."""
+    for corner in itertools.product(*(range(length - size + 1) for length in x.shape[1:])):
+        yield x[(slice(None), *(slice(start, start + size) for start in corner))].reshape(len(x), -1)
+
+
+def ssim_of_windows(predictions, labels, mask, window_size, sigma, k1, k2, data_range, axis, batch_axes):
+    """Losses and whether they exist, of each window and image."""
+    exists = np.broadcast_to(mask if axis is None else np.expand_dims(mask, axis), labels.shape)
+    x, y, exists = (images(part, axis, batch_axes)[0] for part in (predictions, labels, exists))
+    gauss = np.exp(-((np.arange(window_size) - (window_size - 1) / 2) ** 2) / (2 * sigma**2))
+    w = functools.reduce(np.multiply.outer, [gauss / gauss.sum()] * (x.ndim - 1)).ravel()
+    c1, c2 = (k1 * data_range) ** 2, (k2 * data_range) ** 2
+    for a, b, whole in zip(*(windows(part, window_size) for part in (x, y, exists))):
+        (mean_a, mean_b), (from_a, from_b) = (a @ w, b @ w), (a - (a @ w)[:, None], b - (b @ w)[:, None])
+        light = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+        yield 1 - light * (2 * (from_a * from_b) @ w + c2) / ((from_a**2 + from_b**2) @ w + c2), whole.all(1)
+
+
+def ssim(
+    predictions,
+    labels,
+    mask,
+    window_size=11,
+    sigma=1.5,
+    k1=0.01,
+    k2=0.03,
+    data_range=1.0,
+    axis=-1,
+    batch_axes=0,
+):
+    options = window_size, sigma, k1, k2, data_range, axis, batch_axes
+    losses, whole = map(np.array, zip(*ssim_of_windows(predictions, labels, mask, *options)))
+    mean = (losses * whole).sum(0) / np.maximum(whole.sum(0), 1)
+    return mean.reshape(images(labels, axis, batch_axes)[1])
+
+
+def has_window(labels, mask, window_size=11, axis=-1, batch_axes=0, **_):
+    """1 for each image of which some window exists whole."""
+    exists = np.broadcast_to(mask if axis is None else np.expand_dims(mask, axis), labels.shape)
+    found = np.any([whole.all(1) for whole in windows(images(exists, axis, batch_axes)[0], window_size)], 0)
+    return 1.0 * found.reshape(images(labels, axis, batch_axes)[1])
