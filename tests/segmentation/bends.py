@@ -8,6 +8,13 @@ from ..harness.bends import at
 
 
 KINKS = [
+    at(  # the smallest size, of classes that are as large, moves with each by half
+        jaxloss.generalized_dice_loss,
+        "sizes_tie",
+        {"probs": [[[-1 / 16, -1 / 16]]], "labels": [[[-1 / 16, -1 / 16]]]},
+        probs=[[[0.5, 0.5]]],
+        labels=[[[0.5, 0.5]]],
+    ),
     # Of pixels whose errors are equal the first comes first.
     at(jaxloss.lovasz_softmax_loss, "ties", {"probs": [[[0.5], [-0.5]]]}, probs=[[[0.5], [0.5]]], labels=[[[0], [1]]]),
     at(jaxloss.lovasz_softmax_loss, "right", {"probs": [[[-1], [0]]]}, probs=[[[1.0], [0]]], labels=[[[1], [0]]]),
