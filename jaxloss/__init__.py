@@ -111,6 +111,7 @@ from ._segmentation.overlap import (
     tversky_loss as tversky_loss,
 )
 from ._segmentation.similarity import ssim_loss as ssim_loss
+from ._segmentation.skeleton import cldice_loss as cldice_loss
 
 
 __version__ = "0.1.0"

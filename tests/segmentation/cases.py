@@ -130,6 +130,25 @@ CASES = [
         members=(2, 4),
         kept=(0,),
     ),
+    Case(
+        jaxloss.cldice_loss,
+        {"probs": distinct("unit", 0, 1, 2, 4, 2), "labels": classes(2, 2, 4)},
+        formulas.cldice,
+        {"iterations": 1},
+        bad=(*outside(("labels", 2, "[0, 2)"), ("labels", -1, "[0, 2)")), *BAD_PROBS),
+        **OF_PIXELS,
+    ),
+    Case(
+        jaxloss.cldice_loss,
+        {"probs": distinct("unit", 0, 1, 4, 2), "labels": distinct("unit", 0, 1, 4, 2)},
+        formulas.cldice,
+        {"iterations": 1, "smooth": 0.5, "class_weights": linear_weights(2)},
+        formulas.region_weights,
+        bad=BAD_SHARE,
+        name="options",
+        members=(4,),
+        kept=(0, -1),
+    ),
     # Windows of 2 in images of a width of 6: so that the harness's masks leave some.
     Case(
         jaxloss.ssim_loss,
