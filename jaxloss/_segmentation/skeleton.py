@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes, devices
-from .._contract.checks import nan_with_any, real, whole_number
+from .._contract.checks import real, whole_number
 from .._contract.jit import jit_over_classes
 from .._contract.shapes import unsharded
 from .._contract.types import Array, ArrayLike, Axes, AxisName, NonNegative, Reduction
@@ -82,7 +82,6 @@ def cldice_loss(
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     p, y, pooled = r.probs, r.labels, r.layout.on_one_device().pooled
     y = y if real(y) else classes.is_label(p, y, r.layout.class_axis).astype(p.dtype)
-    poison = jnp.squeeze(nan_with_any(p + y, pooled), pooled)
     p, y = (functools.reduce(unsharded, pooled, x) for x in (p, y))
     exists = None if r.exists is None else functools.reduce(unsharded, pooled, r.exists)
     p_skeleton, y_skeleton = (_skeleton(x, exists, pooled, iterations) for x in (p, y))
@@ -92,7 +91,7 @@ def cldice_loss(
     )
     a, b = (regions.share(on + smooth, on + off + smooth, 1.0) for on, off in ((right, wrong), (found, lost)))
     not_a, not_b = (regions.share(off, on + off + smooth) for on, off in ((right, wrong), (found, lost)))
-    losses = regions.share(a * not_b + b * not_a, a + b, 1.0) * (1 + poison)
+    losses = regions.share(a * not_b + b * not_a, a + b, 1.0)
     return regions.reduced(losses, regions.has_pixels(r), weights, class_weights, r.layout, reduction)
 
 
