@@ -113,6 +113,7 @@ from ._regression.relative import (
     relative_l2_loss as relative_l2_loss,
     smape_loss as smape_loss,
 )
+from ._segmentation.boundary import boundary_loss as boundary_loss
 from ._segmentation.lovasz import (
     lovasz_hinge_loss as lovasz_hinge_loss,
     lovasz_softmax_loss as lovasz_softmax_loss,
@@ -124,6 +125,7 @@ from ._segmentation.overlap import (
     tversky_loss as tversky_loss,
 )
 from ._segmentation.similarity import ssim_loss as ssim_loss
+from ._segmentation.skeleton import cldice_loss as cldice_loss
 
 
 __version__ = "0.1.0"

@@ -1834,6 +1834,26 @@ def smape_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def boundary_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def boundary_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def lovasz_hinge_loss(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -2054,6 +2074,38 @@ def ssim_loss(
     k2: NonNegative = 0.03,
     axis: int | None = -1,
     batch_axes: Axes = 0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def cldice_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    iterations: int = 3,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    smooth: NonNegative = 1.0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def cldice_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    iterations: int = 3,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    smooth: NonNegative = 1.0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

@@ -306,8 +306,7 @@ def _overlap(
 
 def _share(wrong: Array, right: Array) -> Array:
     """``1 - right / (right + wrong)`` without the subtraction; 0 of nothing."""
-    nothing = wrong + right == 0
-    return jnp.where(nothing, 0, quotient(wrong, jnp.where(nothing, 1, wrong + right)))
+    return regions.share(wrong, wrong + right)
 
 
 def _sums(r: Regions, squared: bool, present: bool) -> tuple[list[Array], Array]:

@@ -19,6 +19,7 @@ from .._contract.reduction import psum, reduce, valid_reduction
 from .._contract.sets import Sets
 from .._contract.shapes import along, as_number, places
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Reduction
+from .._numerics.derivatives import quotient
 
 
 class Layout(NamedTuple):
@@ -148,6 +149,11 @@ def has_pixels(r: Regions) -> Array:
     if r.exists is None:
         return jnp.reshape(count > 0, (1,) * len(kept))
     return jnp.any(r.exists, pooled) & (count > 0)
+
+
+def share(part: Array, whole: Array, of_nothing: float = 0.0) -> Array:
+    nothing = whole == 0
+    return jnp.where(nothing, of_nothing, quotient(part, jnp.where(nothing, 1, whole)))
 
 
 def across(layout: Layout, sums: list[Array], exists: Array) -> tuple[list[Array], Array]:

@@ -15,7 +15,7 @@ from .._contract.reduction import power_of_two, valid_reduction
 from .._contract.shapes import as_number, one_axis, unsharded
 from .._contract.types import Array, ArrayLike, Axes, AxisName, NonNegative, Positive, Reduction
 from .._numerics import sums
-from .._numerics.derivatives import at_least, quotient
+from .._numerics.derivatives import at_least
 from . import regions
 
 
@@ -118,8 +118,8 @@ def ssim_loss(
     variance = at_least(square - jnp.square(mean) - jnp.square(mean_label), 0)
     variance_error = at_least(square_error - jnp.square(mean_error), 0)
     brightness = jnp.square(mean + offset) + jnp.square(mean_label + offset) + jnp.square(brightness)
-    of_means = _share(jnp.square(mean_error), brightness)
-    losses = of_means + (1 - of_means) * _share(variance_error, variance + jnp.square(contrast))
+    of_means = regions.share(jnp.square(mean_error), brightness)
+    losses = of_means + (1 - of_means) * regions.share(variance_error, variance + jnp.square(contrast))
     losses = at_least(losses, 0)
 
     count = _count(losses, pooled)
@@ -182,9 +182,3 @@ def _weights(place: Array, size: int, sigma: ArrayLike) -> Array:
     """The Gaussian of a window, in units of its largest."""
     distance, least = place - (size - 1) / 2, 0.0 if size % 2 else 0.5
     return jnp.exp(-0.5 * (jnp.square(distance) - least**2) / sigma / sigma)
-
-
-def _share(a: Array, b: Array) -> Array:
-    """``a / b``, 0 of nothing."""
-    nothing = b == 0
-    return jnp.where(nothing, 0, quotient(a, jnp.where(nothing, 1, b)))

@@ -86,6 +86,7 @@ def compiled(case: Case) -> Any:
 MOST = 3.0
 MORE = {
     "bi_tempered_logistic_loss": (14, "the normaliser's iterations, and powers of them on the way back"),
+    "cldice_loss": (33, "shifted images of one iteration, and what each starts with"),
     "ensemble_crps_loss": (5, "sorted members with their places"),
     "gamma_nll_loss": (4, "log gamma, and what its slope shares with it"),
     "multilabel_margin_loss": (COLUMNS + 2, "each target against each other class: N^2 by definition, of each row"),

@@ -19,5 +19,7 @@ KINKS = [
     at(jaxloss.lovasz_softmax_loss, "ties", {"probs": [[[0.5], [-0.5]]]}, probs=[[[0.5], [0.5]]], labels=[[[0], [1]]]),
     at(jaxloss.lovasz_softmax_loss, "right", {"probs": [[[-1], [0]]]}, probs=[[[1.0], [0]]], labels=[[[1], [0]]]),
     at(jaxloss.lovasz_hinge_loss, "corner", {"scores": [[0, 0]]}, scores=[[1.0, -1]], labels=[[1, -1]]),
+    # In a signal of one pixel nothing is opened away, and so nothing is left of it for a skeleton.
+    at(jaxloss.cldice_loss, "one_pixel", {"probs": [[[0]]]}, probs=[[[0.5]]], labels=[[[1]]]),
     at(jaxloss.lovasz_hinge_loss, "ties", {"scores": [[-1, 0]]}, scores=[[0.0, 0]], labels=[[1, -1]]),
 ]

@@ -50,6 +50,13 @@ def distinct(kind: str, low: float, high: float, *shape: int, axis: int | None =
 jaccard = functools.partial(formulas.overlap, alpha=1, beta=1)
 
 CASES = [
+    Case(
+        jaxloss.boundary_loss,
+        {"probs": uniform(4), "labels": normal(4)},
+        lambda probs, labels: probs * labels,
+        bad=BAD_PROBS + outside(("labels", np.inf, "(-inf, inf)")),
+        smooth=True,
+    ),
     Case(jaxloss.dice_loss, IMAGES, formulas.overlap, bad=BAD_CLASS + BAD_PROBS, smooth=True, **OF_PIXELS),
     Case(
         jaxloss.dice_loss,
@@ -129,6 +136,25 @@ CASES = [
         bad=BAD_SIGN,
         members=(2, 4),
         kept=(0,),
+    ),
+    Case(
+        jaxloss.cldice_loss,
+        {"probs": distinct("unit", 0, 1, 2, 4, 2), "labels": classes(2, 2, 4)},
+        formulas.cldice,
+        {"iterations": 1},
+        bad=(*outside(("labels", 2, "[0, 2)"), ("labels", -1, "[0, 2)")), *BAD_PROBS),
+        **OF_PIXELS,
+    ),
+    Case(
+        jaxloss.cldice_loss,
+        {"probs": distinct("unit", 0, 1, 4, 2), "labels": distinct("unit", 0, 1, 4, 2)},
+        formulas.cldice,
+        {"iterations": 1, "smooth": 0.5, "class_weights": linear_weights(2)},
+        formulas.region_weights,
+        bad=BAD_SHARE,
+        name="options",
+        members=(4,),
+        kept=(0, -1),
     ),
     # Windows of 2 in images of a width of 6: so that the harness's masks leave some.
     Case(

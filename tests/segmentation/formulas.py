@@ -97,6 +97,48 @@ def lovasz_hinge(scores, labels, mask, batch_axes=0):
     return extended(np.maximum(0, 1 - labels * scores), labels > 0, mask, None, batch_axes)
 
 
+def neighbours(place, shape, box):
+    """Places of an image beside one, itself included: in the whole box, or along each axis."""
+    steps = (step for step in itertools.product((-1, 0, 1), repeat=len(shape)) if box or np.count_nonzero(step) < 2)
+    near = (tuple(np.add(place, step)) for step in steps)
+    return [other for other in near if all(0 <= i < size for i, size in zip(other, shape))]
+
+
+def skeleton(x, exists, iterations):
+    """Of images, one a row; the smallest and the largest of what exists beside each pixel."""
+
+    def each(x, choose, outside, box):
+        x, found = np.where(exists, x, outside), np.empty_like(x)
+        for place in np.ndindex(x.shape[1:]):
+            near = [x[(slice(None), *other)] for other in neighbours(place, x.shape[1:], box)]
+            found[(slice(None), *place)] = functools.reduce(choose, near)
+        return found
+
+    def ends(x):
+        opened = each(each(x, np.minimum, np.inf, False), np.maximum, -np.inf, True)
+        return np.where(exists, np.maximum(0, x - opened), 0)
+
+    with np.errstate(invalid="ignore"):
+        result = ends(x)
+        for _ in range(iterations):
+            x = np.where(exists, each(x, np.minimum, np.inf, False), 0)
+            result = result + np.maximum(0, ends(x) * (1 - result))
+    return result
+
+
+def cldice(probs, labels, mask, iterations=3, smooth=1.0, axis=-1, batch_axes=0, ignore_index=None, class_weights=None):
+    y, exists = pixels(probs, labels, mask, axis, ignore_index)
+    (p, shape), (y, _), (exists, _) = (
+        images(np.broadcast_to(x, probs.shape), axis, batch_axes) for x in (probs, y, exists)
+    )
+    p, y = p * exists, y * exists
+    q, t = skeleton(p, exists, iterations), skeleton(y, exists, iterations)
+    total = lambda x: x.reshape(len(x), -1).sum(1)  # noqa: E731
+    precision, sensitivity = (total(a * b) + smooth for a, b in ((q, y), (t, p)))
+    precision, sensitivity = precision / (total(q) + smooth), sensitivity / (total(t) + smooth)
+    return np.reshape(1 - 2 * precision * sensitivity / (precision + sensitivity), shape)
+
+
 def images(x, axis=-1, batch_axes=0):
     """The images, one a row, and the shape of the kept axes."""
     kept = sorted(
