@@ -336,7 +336,8 @@ def test_a_sure_bin_keeps_its_digits():
 
 def test_labels_beyond_the_bins():
     z, labels = jnp.zeros((6, 3)), jnp.array([2.0, 2 + 2.0**-21, -(2.0**-24), 2.01, -0.01, np.nan])
-    losses, gradient = each(bins, z, labels)
+    losses, pull = jax.vjp(lambda z: bins(z, labels, reduction="none"), z)
+    (gradient,) = pull(jnp.ones(6))
     fits = np.arange(6) < 3
     assert np.array_equal(np.isfinite(losses), fits) and np.all(np.isfinite(gradient) == fits[:, None])
     assert bins(z[:, :1], jnp.zeros(6)) == 0

@@ -88,7 +88,8 @@ def open_arrays(case: Case, p: Problem) -> tuple[Callable[..., Any], tuple[Any, 
 
 def of_any_size(case: Case, arguments: Any) -> Any:
     """All axes symbolic, those of one size by one name; but boxes have as many corners as they have."""
-    corners = {x.shape[case.options.get("axis", -1)] for x in arguments[:1] if case.inputs["labels"].kind == "box"}
+    boxes = any(argument.kind == "box" for argument in case.inputs.values())
+    corners = {x.shape[case.options.get("axis", -1)] for x in arguments[:1] if boxes}
     sizes = sorted({size for x in jax.tree.leaves(arguments) for size in x.shape if size > 1} - corners)
     symbols = dict(zip(sizes, jax.export.symbolic_shape(", ".join(f"size{size}" for size in sizes))))
     of = lambda x: jax.ShapeDtypeStruct([symbols.get(size, size) for size in x.shape], x.dtype)  # noqa: E731
