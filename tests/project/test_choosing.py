@@ -18,7 +18,7 @@ import scipy
 import jaxloss
 
 from ..harness.probes import Probe
-from ..harness.rows import CASES
+from ..harness.rows import CASES, REDUCTIONS
 from .test_docs import PAGES
 
 
@@ -723,4 +723,4 @@ def test_views_name_losses_and_what_shows_it(view):
     for row in rows(section(view)):
         assert re.search(r"\]\(", row[-1]), row
     names = set(re.findall(r"`(\w+_(?:loss|entropy|logits|distance|divergence))`", section(view) + section("In short")))
-    assert names <= {*LOSSES, *WITHOUT_A_LINE, "z_loss"}
+    assert names <= {*LOSSES, *WITHOUT_A_LINE, *REDUCTIONS, "z_loss"}
