@@ -278,6 +278,10 @@ MESSAGES = {
         lambda: jaxloss.relative_l2_loss(X, Y, axis=(1, -1)),
         "relative_l2_loss: axis must name each axis only once, got (1, -1)",
     ),
+    "no axis": (
+        lambda: jaxloss.relative_l2_loss(X, Y, axis=()),
+        "relative_l2_loss: axis must name at least one axis, got ()",
+    ),
     "two axes of members": (
         lambda: jaxloss.ensemble_crps_loss(X[None], Y[0, :1], axis=(1, 2)),
         "ensemble_crps_loss: axis must be one integer, got (1, 2); reshape predictions so that they lie on one axis",

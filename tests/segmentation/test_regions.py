@@ -160,6 +160,14 @@ def test_large_images(shape):
     close(near, 0.1 * 2**24 / (1e6 + 0.1 * 2**24), rtol=2e-5)
 
 
+@pytest.mark.parametrize("count", [10_000, 9_999])
+def test_long_axes_are_summed_in_stages(count):
+    probs = np.random.default_rng(0).uniform(size=(1, count, 2)).astype(np.float32)
+    labels = np.random.default_rng(1).integers(0, 2, (1, count))
+    wanted = formulas.overlap(probs.astype(float), labels, np.ones((1, count), bool))
+    close(jaxloss.dice_loss(probs, labels, reduction="none"), wanted, rtol=1e-6)
+
+
 def test_a_bad_pixel_spoils_its_own_regions():
     """A bad index all classes of its image, a bad number its own; present or not."""
     p, y = softmax(3, 5, 4), np.random.default_rng(1).integers(0, 3, (3, 5))
