@@ -235,8 +235,8 @@ def generalized_dice_loss(
 
     with the sizes of the labels, :math:`T_c = \sum y_c`, of which :math:`T_{\min}` is the image's smallest above 0.
     A class that no pixel has counts as much as the rarest. An element is an image: ``weights`` say how much each of
-    them counts; `dice_loss` has the rest. Optax's function of this name is a weighted mean of the losses of the
-    classes, which an absent class takes over.
+    them counts; `dice_loss` has the rest. Optax's ``multiclass_generalized_dice_loss`` is a weighted mean of the losses
+    of the classes, which an absent class takes over.
 
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
