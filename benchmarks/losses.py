@@ -30,7 +30,8 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch wants
 
 import jax
 from measure import Record, Result, allocate, fresh_ratios, measured, on_gpu
-from rows import MISSING, OTHERS, ROWS, TARGETED, torch
+from row import torch
+from rows import MISSING, OTHERS, ROWS, TARGETED
 
 import jaxloss
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rows import ROWS, Row, torch
+from row import Row, torch
+from rows import ROWS
 
 
 MIB = 2**20

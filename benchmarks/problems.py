@@ -13,7 +13,8 @@ import optax
 from jax import nn
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec as P, Sharding
 from linear_cross_entropy import product
-from rows import Loss, Row, by_mean, ce
+from row import Loss, Row, ce
+from rows import by_mean
 
 from jaxloss import cross_entropy, linear_cross_entropy
 

@@ -7,106 +7,22 @@ has a reference of its own. Options are those of the loss by default, unless the
 
 from __future__ import annotations
 
-import functools
-import importlib
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from images import IMAGES
 from jax import lax, nn
 from jax.scipy import special, stats
+from row import Draw, F, Loss, Row, Targets, bce, by_hand, by_keras, by_optax, ce, keras, torch
 
 import jaxloss
 
 
-def installed(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-keras, torch = installed("keras"), installed("torch")
-F = torch and torch.nn.functional
-
-Draw = Callable[[np.random.Generator], tuple[np.ndarray, ...]]
-Loss = Callable[..., Any]
 NOT_LOSSES = {"Total", "checked", "combine", "class_balanced_weights", "dynamic_weight_average", "gradnorm_loss"}
 NOT_LOSSES |= {"uncertainty_weighting", "reduce", "next_token_labels"}
 NOT_LOSSES |= {"LogProbs", "linear_log_probs", "softmax_log_probs"}
-
-
-class Targets(NamedTuple):
-    """The largest ratios of our time to theirs."""
-
-    peer: float
-    torch: float | None = None
-    floor: float | None = None
-
-
-class Row(NamedTuple):
-    loss: str
-    draw: Draw
-    ours: Loss
-    peers: dict[str, Loss]
-    torch: Loss | None = None
-    keras: Loss | None = None
-    targets: Targets | None = None
-    reference: Loss | None = None
-    dtype: str = "float32"
-    note: str = ""
-    floor: Loss | None = None
-    argnums: tuple[int, ...] = (0,)
-
-    def arrays(self) -> list[np.ndarray]:
-        kinds = {"f": jnp.dtype(self.dtype), "i": np.dtype(np.int32), "b": np.dtype(bool)}
-        return [x.astype(kinds[x.dtype.kind]) for x in self.draw(np.random.default_rng(0))]
-
-    def structures(self, entries: int = 0, sharding: Any = None) -> list[jax.ShapeDtypeStruct]:
-        """The arrays without their numbers, and with more rows, until the first has about as many entries."""
-        lead, *rest = self.arrays()
-        times = max(1, round(entries / lead.size))
-        shapes = [(x.shape[0] * times, *x.shape[1:]) if len(x) == len(lead) else x.shape for x in (lead, *rest)]
-        return [jax.ShapeDtypeStruct(s, x.dtype, sharding=sharding) for s, x in zip(shapes, (lead, *rest))]
-
-
-def row(
-    peer: str,
-    loss: str,
-    draw: Draw,
-    f: Loss,
-    targets: Targets | None = None,
-    *,
-    torch: Loss | None = None,
-    keras: Loss | None = None,
-    reference: Loss | None = None,
-    arrays: tuple[str, ...] = (),
-    **options: Any,
-) -> Row:
-    """`arrays` are the last ones drawn, which ours takes by keyword. PyTorch mostly has a loss by the same name."""
-
-    def ours(*given: Any) -> Any:
-        first = len(given) - len(arrays)
-        return getattr(jaxloss, loss)(*given[:first], **dict(zip(arrays, given[first:])), **options)
-
-    if torch is None and hasattr(F, loss):
-        torch = by_torch(loss)
-    return Row(loss, draw, ours, {peer: f}, torch, keras, targets, reference)
-
-
-def by_torch(name: str) -> Loss:
-    return lambda *arrays, **reduction: getattr(F, name)(*arrays, **reduction)
-
-
-def by_keras(name: str, of: Loss = lambda x: x, **options: Any) -> Loss | None:
-    """Keras' loss, of what it takes for the predictions."""
-    return keras and (lambda x, y: getattr(keras.losses, name)(y, of(x), **options))
-
-
-by_optax, by_hand = functools.partial(row, "optax"), functools.partial(row, "by hand")
 
 
 # Data as in training: some rows are sure, right or wrong.
@@ -294,76 +210,6 @@ def exact_tweedie(mu: Any, y: Any) -> Any:
     return lax.stop_gradient(tweedie(mu, y)) + (mu - fixed) * 2 * (fixed - y) * fixed**-1.5
 
 
-def overlaps(r: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Boxes, and others around the same places."""
-    centre, size, shift, growth = r.uniform(0, 1, (4, N // 4, 2))
-    low, moved = centre - (0.1 + size) / 2, centre + (shift - 0.5) / 2 - (0.1 + growth) / 2
-    return np.concatenate([low, low + 0.1 + size], -1), np.concatenate([moved, moved + 0.1 + growth], -1)
-
-
-def box_parts(a: Any, b: Any) -> tuple[Any, ...]:
-    """Intersection over union, the union, and the sides of the enclosing box: as torchvision has them, with its eps."""
-    low, high = jnp.maximum(a[:, :2], b[:, :2]), jnp.minimum(a[:, 2:], b[:, 2:])
-    shared = jnp.clip(high - low, 0).prod(-1)
-    union = (a[:, 2:] - a[:, :2]).prod(-1) + (b[:, 2:] - b[:, :2]).prod(-1) - shared
-    return shared / (union + 1e-7), union, jnp.maximum(a[:, 2:], b[:, 2:]) - jnp.minimum(a[:, :2], b[:, :2])
-
-
-def giou(a: Any, b: Any) -> Any:
-    iou, union, sides = box_parts(a, b)
-    around = sides.prod(-1)
-    return 1 - iou + (around - union) / (around + 1e-7)
-
-
-def diou(a: Any, b: Any) -> Any:
-    iou, _, sides = box_parts(a, b)
-    gap = (a[:, :2] + a[:, 2:] - b[:, :2] - b[:, 2:]) / 2
-    return 1 - iou + (gap**2).sum(-1) / ((sides**2).sum(-1) + 1e-7)
-
-
-def ciou(a: Any, b: Any) -> Any:
-    iou, *_ = box_parts(a, b)
-    angles = [jnp.arctan((x[:, 2] - x[:, 0]) / (x[:, 3] - x[:, 1])) for x in (a, b)]
-    v = 4 / np.pi**2 * (angles[0] - angles[1]) ** 2
-    return diou(a, b) + lax.stop_gradient(v / (1 - iou + v + 1e-7)) * v
-
-
-def bins(z: Any, y: Any) -> Any:
-    """As mmdetection has it."""
-    low = jnp.floor(y).astype(int)
-    return ce(z, low) * (low + 1 - y) + ce(z, low + 1) * (y - low)
-
-
-def graded(r: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Logits, and labels of which nine in ten are background."""
-    return r.normal(0, 2, N), np.where(r.random(N) < 0.9, 0, r.uniform(0, 1, N))
-
-
-def quality(z: Any, y: Any) -> Any:
-    return bce(z, y) * abs(y - nn.sigmoid(z)) ** 2
-
-
-def varifocal(z: Any, y: Any) -> Any:
-    return bce(z, y) * jnp.where(y > 0, y, 0.75 * nn.sigmoid(z) ** 2)
-
-
-def peaked(r: np.random.Generator) -> tuple[np.ndarray, ...]:
-    z, y = graded(r)
-    return z, np.where(y > 0.9, 1, y)
-
-
-def heatmap(z: Any, y: Any) -> Any:
-    p = nn.sigmoid(z)
-    positive, negative = (1 - p) ** 2 * jnp.log(p + 1e-12), p**2 * (1 - y) ** 4 * jnp.log(1 - p + 1e-12)
-    return -jnp.where(y == 1, positive, negative)
-
-
-def exact_heatmap(z: Any, y: Any) -> Any:
-    """From logits, without mmdetection's eps."""
-    p = nn.sigmoid(z)
-    return jnp.where(y == 1, (1 - p) ** 2 * nn.softplus(-z), p**2 * (1 - y) ** 4 * nn.softplus(z))
-
-
 def smape(p: Any, y: Any) -> Any:
     return 2 * abs(p - y) / (abs(p) + abs(y))
 
@@ -495,7 +341,6 @@ def mixtures(r: np.random.Generator) -> tuple[np.ndarray, ...]:
     return r.normal(size=shape), r.normal(size=shape[0]), r.normal(size=shape), r.uniform(0.5, 2, shape)
 
 
-ce, bce = optax.softmax_cross_entropy_with_integer_labels, optax.sigmoid_binary_cross_entropy
 CE = by_optax(
     "cross_entropy",
     classes(8192, 1000),
@@ -585,6 +430,7 @@ TARGETED = [
     by_optax("linear_cross_entropy", heads, dense_head, Targets(0.85, 0.75, 1.05), torch=dense_head_in_torch)._replace(
         floor=products, argnums=(0, 1), note="both gradients"
     ),
+    *(row for row in IMAGES if row.targets),
 ]
 
 OTHERS = [
@@ -634,14 +480,6 @@ OTHERS = [
     by_hand("bi_tempered_logistic_loss", classes(), bi_tempered, reference=exact_bi_tempered, t1=0.7, t2=1.5),
     by_hand("asymmetric_loss", binary, asymmetric, reference=exact_asymmetric),
     by_hand("coral_loss", ranks, lambda z, y: bce(z, y[:, None] > jnp.arange(z.shape[-1])).sum(-1)),
-    by_hand("iou_loss", overlaps, lambda a, b: 1 - box_parts(a, b)[0]),
-    by_hand("giou_loss", overlaps, giou),
-    by_hand("diou_loss", overlaps, diou),
-    by_hand("ciou_loss", overlaps, ciou),
-    by_hand("distribution_focal_loss", lambda r: (r.normal(0, 2, (65536, 17)), r.uniform(0, 15.9, 65536)), bins),
-    by_hand("quality_focal_loss", graded, quality),
-    by_hand("varifocal_loss", graded, varifocal),
-    by_hand("gaussian_focal_loss", peaked, heatmap, reference=exact_heatmap),
     by_hand("squared_hinge_loss", signs, lambda s, y: nn.relu(1 - y * s) ** 2, keras=by_keras("squared_hinge")),
     by_hand("soft_margin_loss", signs, lambda s, y: nn.softplus(-y * s)),
     by_optax("perceptron_loss", signs, optax.losses.perceptron_loss),
@@ -684,6 +522,7 @@ OTHERS = [
         lambda z, t: 4 * optax.kl_divergence(nn.log_softmax(z / 2), nn.softmax(t / 2)),
         torch=distilled_by_torch,
     ),
+    *(row for row in IMAGES if row.targets is None),
 ]
 
 ROWS = TARGETED + OTHERS
