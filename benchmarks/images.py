@@ -320,7 +320,7 @@ IMAGES = [
         vessels,
         cldice,
         Targets(None, 0.2),
-        torch=monai and (lambda p, y: monai.SoftclDiceLoss(smooth=1.0)(first(y), first(p))),
+        torch=monai and (lambda p, y: monai.SoftclDiceLoss()(first(y), first(p))),
     ),
     row(
         "dm_pix" if dm_pix else "by hand",

@@ -267,7 +267,7 @@ def test_values_and_derivatives(case):
     agree(call["forward"].sum(), along(gradient, at.direction), "forward", 1e-6)
     v = at.direction[first]
     only_first = {key: v if key == first else np.zeros_like(x) for key, x in at.direction.items()}
-    _, of_first = differences(case, held["mask"][1], at._replace(direction=only_first))
+    _, of_first = differences(case, held["mask"][1], at._replace(direction=only_first), [first])
     total = (losses * count).sum()
     of_square = 2 * ((gradient[first] * v).sum() * gradient[first] + total * of_first[first])
     scale = max(1, 2 * abs(total))  # which the differences' error is multiplied by
