@@ -1,4 +1,4 @@
-"""The benchmarks are programs, no package, which find each other in their folder; so does a test that looks into one."""
+"""The benchmarks are programs that find each other in their folder, no package; so does a test that looks into one."""
 
 from __future__ import annotations
 
