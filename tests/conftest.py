@@ -58,7 +58,7 @@ def pytest_configure(config):
 def pytest_addoption(parser):
     parser.addoption("--quickly", action="store_true", help="compile with what XLA has that takes less time")
     parser.addoption(
-        "--sample", action="store_true", help="the first row of each module, and half of what else takes long"
+        "--sample", action="store_true", help="the first row of each module, and a third of what is exhaustive"
     )
 
 
