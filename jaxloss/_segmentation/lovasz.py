@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -186,4 +187,22 @@ def _steps(errors: Array, hits: Array, masked: Array | None) -> Array:
     union, left = (count.astype(errors.dtype) for count in (size + missed, size - found))
     of_miss = jnp.where(union == 1, 1, left / union / jnp.maximum(union - 1, 1))  # the first where nothing is labelled
     steps = jnp.where(hit == 1, 1 / union, of_miss)
-    return lax.sort((place, steps), num_keys=1)[1]  # a scatter takes half the time, but indices, and explicit shardings
+    if any(axis is not None for axis in jax.typeof(steps).sharding.spec):
+        return _sorted_back(place, steps)
+    return lax.platform_dependent(place, steps, cpu=_put_back, default=_sorted_back)
+
+
+def _sorted_back(place: Array, steps: Array) -> Array:
+    """Each step at its place by a sort: explicit sharding scatters nothing, and accelerators sort well."""
+    return lax.sort((place, steps), num_keys=1)[1]
+
+
+def _put_back(place: Array, steps: Array) -> Array:
+    """The same by a scatter, in half the time on a CPU."""
+    rows = place.reshape(-1, place.shape[-1]), steps.reshape(-1, steps.shape[-1])
+
+    def put(row: tuple[Array, Array]) -> Array:
+        place, steps = row
+        return jnp.zeros_like(steps).at[place].set(steps, unique_indices=True)
+
+    return lax.map(put, rows).reshape(steps.shape)  # not all at once: the indices of a scatter take as much twice over

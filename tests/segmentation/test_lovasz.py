@@ -185,7 +185,8 @@ def test_counts_go_on_where_those_of_float32_stop():
 def test_memory(loss):
     shape = (2, 128, 128, 4)[: 4 if loss is softmax else 3]
     x, y = jax.ShapeDtypeStruct(shape, jnp.float32), jax.ShapeDtypeStruct((2, 128, 128), jnp.int32)
-    assert temporaries(jax.value_and_grad(loss), x, y) < 4.5 * x.size * 4
+    # Errors and places, both sorted; steps, and what they are written into; the hinge's own errors.
+    assert temporaries(jax.value_and_grad(loss), x, y) < 5.2 * x.size * 4
 
 
 MESSAGES = [
