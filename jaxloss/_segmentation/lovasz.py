@@ -193,12 +193,12 @@ def _steps(errors: Array, hits: Array, masked: Array | None) -> Array:
 
 
 def _sorted_back(place: Array, steps: Array) -> Array:
-    """Each step at its place by a sort: explicit sharding scatters nothing, and accelerators sort well."""
+    """Each step at its place by a sort: explicit sharding scatters nothing."""
     return lax.sort((place, steps), num_keys=1)[1]
 
 
 def _put_back(place: Array, steps: Array) -> Array:
-    """The same by a scatter, in half the time on a CPU."""
+    """The same by a scatter: on a CPU the loss takes 0.6 of the time."""
     rows = place.reshape(-1, place.shape[-1]), steps.reshape(-1, steps.shape[-1])
 
     def put(row: tuple[Array, Array]) -> Array:
