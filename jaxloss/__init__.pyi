@@ -494,6 +494,112 @@ def reduce(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def clip_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_scale: Positive = 14.285714285714285,
+    normalize: bool = True,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def clip_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_scale: Positive = 14.285714285714285,
+    normalize: bool = True,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def contrastive_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 1.0,
+    positive_margin: NonNegative = 0.0,
+    axis: Axes = -1,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def contrastive_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 1.0,
+    positive_margin: NonNegative = 0.0,
+    axis: Axes = -1,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def info_nce_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 0.07,
+    normalize: bool = True,
+    negatives: ArrayLike | None = None,
+    negatives_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def info_nce_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 0.07,
+    normalize: bool = True,
+    negatives: ArrayLike | None = None,
+    negatives_mask: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def siglip_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_scale: Positive = 10.0,
+    logit_bias: Finite = -10.0,
+    normalize: bool = True,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def siglip_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_scale: Positive = 10.0,
+    logit_bias: Finite = -10.0,
+    normalize: bool = True,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def ciou_loss(
     predictions: ArrayLike,
     labels: ArrayLike,

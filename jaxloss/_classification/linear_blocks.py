@@ -20,6 +20,7 @@ from .._contract.checks import nan_where, real
 from .._contract.shapes import inverse_power
 from .._contract.types import Array, AxisName
 from .._numerics.nll import regularized
+from .._numerics.products import product
 from .._numerics.softmax import class_nll, log_total, reciprocal_or_0, shifted
 from . import linear_head
 from .linear_head import Layer, Tokens
@@ -86,7 +87,7 @@ def gradient(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple[
         def capped(products: Array, bias: Any, soft_cap: Any) -> Array:
             return linear_head.logits_of(products, Layer(kernel, bias, soft_cap, None, None))
 
-        z, pull = jax.vjp(capped, linear_head.product(tokens.hidden, kernel), bias, layer.soft_cap)
+        z, pull = jax.vjp(capped, product(tokens.hidden, kernel), bias, layer.soft_cap)
         return z, kernel, pull
 
     def is_label(z: Array, start: Any) -> Array:
@@ -135,9 +136,9 @@ def gradient(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple[
             slope += by_mean / count
         by_products, by_bias, by_cap = pull(slope)
         by_products = by_products.astype(tokens.hidden.dtype)
-        by_kernel = linear_head.product(tokens.hidden, by_products, (0, 0)).astype(kernel.dtype)
+        by_kernel = product(tokens.hidden, by_products, (0, 0)).astype(kernel.dtype)
         return _Slopes(
-            found.hidden + linear_head.product(by_products, kernel, (1, 1)),
+            found.hidden + product(by_products, kernel, (1, 1)),
             lax.dynamic_update_slice_in_dim(found.kernel, by_kernel, start, 1),
             None if by_bias is None else lax.dynamic_update_slice_in_dim(found.bias, by_bias, start, 0),
             None if by_cap is None else found.soft_cap + by_cap,

@@ -23,6 +23,7 @@ from .._contract.reduction import element_weights, power_of_two, reduce_sums, su
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
 from .._numerics.derivatives import precomputed
 from .._numerics.nll import smoothed_nll
+from .._numerics.products import product
 from . import linear_blocks, linear_head
 from .linear_head import Layer, Tokens
 
@@ -195,14 +196,14 @@ def _by_chunk(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple
     @functools.partial(jax.checkpoint, prevent_cse=False)
     @linear_head.if_any
     def add(by_layer: Layer, chunk: Tokens) -> tuple[Layer, Tokens]:
-        products = linear_head.product(chunk.hidden, layer.kernel)
+        products = product(chunk.hidden, layer.kernel)
         costs, pull = jax.vjp(
             functools.partial(_token_losses, axis_name=axis_name), products, chunk, layer._replace(kernel=None)
         )
         by_products, by_chunk, by_rest = pull(chunk.weight + jnp.zeros_like(costs))
         by_products = by_products.astype(chunk.hidden.dtype)
-        by_kernel = linear_head.product(chunk.hidden, by_products, (0, 0), layer.kernel)
-        by_hidden = linear_head.product(by_products, layer.kernel, (1, 1), chunk.hidden).astype(chunk.hidden.dtype)
+        by_kernel = product(chunk.hidden, by_products, (0, 0), layer.kernel)
+        by_hidden = product(by_products, layer.kernel, (1, 1), chunk.hidden).astype(chunk.hidden.dtype)
         by_layer = jax.tree.map(jnp.add, by_layer, by_rest._replace(kernel=by_kernel))
         by_labels = by_chunk.labels if real(chunk.labels) else None
         return by_layer, Tokens(by_hidden, by_labels, by_chunk.poison, costs, None)

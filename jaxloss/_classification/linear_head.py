@@ -15,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
-from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+from jax.sharding import NamedSharding, PartitionSpec as P
 
-from .._contract import devices, inputs
+from .._contract import chunks, devices, inputs
 from .._contract.checks import array, message, widened
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
 from .._numerics.derivatives import squarable, with_partials
+from .._numerics.products import product
 
 
 class Tokens(NamedTuple):
@@ -77,20 +78,10 @@ def chunked(
 ) -> tuple[Tokens, Callable[[Array], Array]]:
     """Tokens as ``[chunks, tokens of a chunk, ...]``, and the way back.
 
-    A chunk takes its share from each of as many groups of neighbours as there are devices, so that a sharded batch
-    keeps all of them at work. Within a group the tokens that exist come first: chunks without any are skipped.
+    Within a group the tokens that exist come first: chunks without any are skipped.
     """
     count = math.prod(rows)
-    if isinstance(count, int):
-        groups = math.gcd(count, devices.spread_of(tokens.hidden)) or 1
-        width = max(1, min(count, chunk_size) // groups)
-        chunks = -(-count // (groups * width))
-        chunks = next((more for more in range(chunks, 2 * chunks) if count % (groups * more) == 0), chunks)
-        width = -(-count // (groups * max(1, chunks)))
-    else:  # exported for any number of tokens
-        groups, width = 1, chunk_size
-        chunks = (count + width - 1) // width
-    size = count // groups
+    plan = chunks.chunks_of(tokens.hidden, count, chunk_size)
 
     # Explicit sharding follows where sharded axes come first, and one step at a time.
     place = jax.typeof(tokens.hidden).sharding
@@ -100,49 +91,24 @@ def chunked(
     def group(x: Array) -> Array:
         tail = x.shape[len(rows) :]
         x = x.transpose(*axes, *range(len(rows), x.ndim))
-        return x.reshape(count, *tail).reshape(groups, size, *tail)
+        return chunks.grouped(x.reshape(count, *tail), plan)
 
     order = jnp.argsort(~group(tokens.exists), 1, stable=True) if masked else None
 
-    def cut(x: Array) -> Array:
-        x = group(x)
-        tail = x.shape[2:]
-        if order is not None:
-            x = jnp.take_along_axis(x, jnp.expand_dims(order, tuple(range(2, x.ndim))), 1)
-        x = jnp.pad(x, [(0, 0), (0, chunks * width - size), *[(0, 0) for _ in tail]])
-        x = jnp.moveaxis(x.reshape(groups, chunks, width, *tail), 1, 0)
-        return x.reshape(chunks, groups * width, *tail)
+    def ordered(x: Array, order: Array | None) -> Array:
+        return x if order is None else jnp.take_along_axis(x, jnp.expand_dims(order, tuple(range(2, x.ndim))), 1)
 
     def restore(x: Array) -> Array:
         tail = x.shape[2:]
-        x = jnp.moveaxis(x.reshape(chunks, groups, width, *tail), 0, 1).reshape(groups, chunks * width, *tail)[:, :size]
-        if order is not None:
-            back = jnp.argsort(order, 1)
-            x = jnp.take_along_axis(x, jnp.expand_dims(back, tuple(range(2, x.ndim))), 1)
+        x = ordered(chunks.restored(x, plan), None if order is None else jnp.argsort(order, 1))
         x = x.reshape(count, *tail).reshape([*(rows[axis] for axis in axes), *tail])
         x = x.transpose(*np.argsort(axes), *range(len(rows), x.ndim))
         by_row = P(*place.spec[:-1])
         return jax.sharding.reshard(x, NamedSharding(place.mesh, by_row)) if {*by_row} - {None} else x
 
-    chunked = jax.tree.map(cut, tokens)
-    some = jnp.any(chunked.exists, 1) if masked else jnp.ones(chunks, bool)
+    chunked = jax.tree.map(lambda x: chunks.cut(ordered(group(x), order), plan), tokens)
+    some = jnp.any(chunked.exists, 1) if masked else jnp.ones(plan.count, bool)
     return chunked._replace(any_exists=some), restore
-
-
-def product(a: Array, b: Array, over: tuple[int, int] = (1, 0), like: Array | None = None) -> Array:
-    """The matrix product over these axes, contracted in place: a transposed kernel would be copied.
-
-    Explicit sharding is told where the result belongs: with `like`, or with the tokens and classes that it is made of.
-    """
-    dimensions = ((over[0],), (over[1],)), ((), ())
-    kinds = [jax.typeof(x).sharding for x in (a, b)]
-    mesh = next((kind.mesh for kind in kinds if AxisType.Explicit in kind.mesh.axis_types), None)
-    place = None
-    if mesh is not None and {*kinds[0].spec, *kinds[1].spec} != {None}:
-        rows, columns = kinds[0].spec[1 - over[0]], kinds[1].spec[1 - over[1]]
-        columns = None if {*np.ravel(rows)} & {*np.ravel(columns)} else columns  # the tokens keep their devices
-        place = NamedSharding(mesh, P(rows, columns) if like is None else jax.typeof(like).sharding.spec)
-    return lax.dot_general(a, b, dimensions, preferred_element_type=widened(a), out_sharding=place)
 
 
 def _sech2(z: Array, cap: Array) -> Array:

@@ -94,6 +94,19 @@ def _cosine_rule(axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tupl
 one_minus_cosine.defjvp(_cosine_rule, symbolic_zeros=True)
 
 
+@jax.custom_jvp
+def unit(x: Array) -> Array:
+    """Vectors of length 1 along the last axis; 0 for 0, with slope 0."""
+    return x * _reciprocal(x, (x.ndim - 1,))
+
+
+@unit.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (d_x,) = primals, tangents
+    direction, turn = unit(x), d_x * _reciprocal(x, (x.ndim - 1,))
+    return direction, turn - direction * jnp.sum(direction * turn, -1, keepdims=True)
+
+
 def _reciprocal(x: Array, axes: tuple[int, ...]) -> Array:
     """1 over the norm; 0 for 0 and for what is too short to tell, NaN for a vector without a direction."""
     _, zero, scale, squares = _parts(x, axes)

@@ -26,7 +26,7 @@ NO_SLOPE = {"hinge_embedding_loss": "labels", "cosine_embedding_loss": "labels"}
 ONE_ENTRY = {jaxloss.nll_loss: "log_probs"}
 
 
-@exhaustive(CASES)
+@exhaustive([case for case in CASES if not case.meeting])
 def test_every_slope_of_an_element_with_a_bad_value_is_nan(case: Case):
     arguments = case.arguments()
     floats = [name for name, x in arguments.items() if real(x)]

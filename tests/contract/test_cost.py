@@ -94,6 +94,7 @@ MORE = {
     "poisson_nll_loss": (4, "in JAX 0.12 log gamma looks up a table"),
     "poly1_cross_entropy": (5, "the label's probability, and smoothed"),
     "lovasz_softmax_loss": (4.2, "errors with their places, sorted, and what they are written back into"),
+    "siglip_loss": (4, "what each pair costs, and its slope, by row and by column"),
     "ssim_loss": (5, "four moments, on their way from axis to axis and back"),
     "student_t_nll_loss": (4, "log gamma of two arguments, and their slopes"),
     "asymmetric_loss": (4, "powers of both probabilities, and their slopes"),
@@ -103,7 +104,8 @@ MORE = {
 @exhaustive(FIRST)
 def test_temporaries(case):
     most, _ = MORE.get(case.loss.__name__, (MOST, ""))
-    assert compiled(case).memory_analysis().temp_size_in_bytes <= most * problem(case).size
+    block = 4 * ROWS**2 if case.meeting else 0  # of rows by columns: larger batches take several
+    assert compiled(case).memory_analysis().temp_size_in_bytes <= most * (problem(case).size + block)
 
 
 # Losses of a class that need no array of the scores' size but the gradient, with options that don't either.
@@ -151,7 +153,7 @@ def test_other_numbers_compile_nothing_in_an_eager_call(case, caplog):
 
 
 @pytest.mark.usefixtures("compiles_fast")
-@exhaustive(FIRST)
+@exhaustive([case for case in FIRST if not case.meeting])
 def test_a_sharded_batch_only_adds_up_scalars(case):
     mesh = jax.make_mesh((8,), ("data",))
     p = problem(case, NamedSharding(mesh, P("data")))

@@ -1104,7 +1104,7 @@ def test_bad_values_that_are_constants_of_the_program(case):
         assert np.all(np.isnan(gradient) | (np.asarray(case.options.get("class_mask", True)) == 0)), (name, value)
 
 
-@exhaustive(FIRST)
+@exhaustive([case for case in FIRST if not case.pooled])
 def test_weights_and_masks_of_every_dtype(case):
     """255 does not overflow in the sum of bytes, nor is it rounded to 256 in bfloat16's."""
     arguments = case.arguments()

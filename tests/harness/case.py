@@ -44,6 +44,9 @@ class Case:
       members: of a loss of sets, the shape of an image's members, which is that of the mask behind the batch axis. The
         reference and `label_weights` get the mask, too.
       kept: of a loss of sets, the axes of the first argument that the losses have.
+      meeting: rows of the batch meet each other, as anchors or in one number of the whole batch: what doesn't fit in one
+        of them spoils all.
+      pooled: there is one number a batch, in which weights are copies; the reference gets them, too.
       constant: arguments that no gradient reaches.
       bad: single values that don't fit: argument, value, and what `checked` says of them.
       smooth: its derivatives are continuous wherever they are finite; else the family's `bends.py` has its kinks.
@@ -60,6 +63,8 @@ class Case:
     _: dataclasses.KW_ONLY
     members: tuple[int, ...] | None = None
     kept: tuple[int, ...] = ()
+    meeting: bool = False
+    pooled: bool = False
     constant: tuple[str, ...] = ()
     bad: tuple[tuple[str, Any, str], ...] = ()
     smooth: bool = False
@@ -76,18 +81,26 @@ class Case:
         return {name: argument.draw(rng) for name, argument in self.inputs.items()}
 
     def expected(
-        self, arguments: dict[str, np.ndarray], mask: np.ndarray | None = None
+        self, arguments: dict[str, np.ndarray], mask: np.ndarray | None = None, weights: Any = 1.0
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Per-element losses and the weights that the loss itself gives them, in float64; none where masked."""
+        """Per-element losses and what each counts, in float64: its weight, and what it has from the loss itself; none
+        where masked."""
         wide = {k: v.astype(np.float64) if v.dtype.kind == "f" else v for k, v in arguments.items()}
         options, exists = self.options, 1.0 if mask is None else mask
+        weights = np.asarray(weights, np.float64)
         if self.members is not None:
             options = {**options, "mask": np.ones((BATCH, *self.members), bool) if mask is None else mask}
+        if self.pooled:
+            counts = weights * options["mask"]
+            return np.asarray(self.reference(**wide, **{**options, "mask": counts}), np.float64), np.ones(())
         losses = np.asarray(self.reference(**wide, **options), np.float64)
         if self.members is not None and mask is not None:
             exists = mask.reshape(BATCH, -1).any(1).reshape(BATCH, *[1] * (losses.ndim - 1))
         own = 1.0 if self.label_weights is None else self.label_weights(wide["labels"], **options)
-        return losses, np.broadcast_to(own * exists, losses.shape)
+        return losses, np.broadcast_to(own * exists, losses.shape) * weights
+
+    def weights_shape(self) -> tuple[int, ...]:
+        return (BATCH,) if self.pooled else self.expected(self.arguments())[0].shape
 
     def mask_shape(self, losses: tuple[int, ...]) -> tuple[int, ...]:
         return losses if self.members is None else (BATCH, *self.members)

@@ -28,7 +28,7 @@ def place(case: Case) -> Place:
     arguments = case.arguments()
     rng = np.random.default_rng(4)
     x = {name: np.asarray(value, np.float64) for name, value in (arguments | case.options).items() if real(value)}
-    x["weights"] = rng.uniform(0.5, 2, case.expected(arguments)[0].shape)
+    x["weights"] = rng.uniform(0.5, 2, case.weights_shape())
     direction = {name: rng.choice([-1, 1], at.shape) * rng.uniform(0.5, 1.5, at.shape) for name, at in x.items()}
     direction |= {name: np.zeros_like(x[name]) for name in case.constant}
     return Place(x, direction, {name: value for name, value in arguments.items() if name not in x})
@@ -38,8 +38,7 @@ def weighted(case: Case, mask: np.ndarray, x: dict[str, np.ndarray]) -> tuple[np
     """Per-element losses by the reference, and what each counts."""
     arguments = {name: x.get(name, value) for name, value in case.arguments().items()}
     options = {name: x.get(name, value) for name, value in case.options.items()}
-    losses, own = dataclasses.replace(case, options=options).expected(arguments, mask)
-    return losses, own * x["weights"]
+    return dataclasses.replace(case, options=options).expected(arguments, mask, x["weights"])
 
 
 def differences(

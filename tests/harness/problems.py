@@ -33,7 +33,7 @@ class Problem(NamedTuple):
 def problem(case: Case) -> Problem:
     arguments = case.arguments()
     first, *others = arguments
-    shape = case.expected(arguments)[0].shape
+    shape = case.weights_shape()
     rng = np.random.default_rng(1)
     weights = rng.uniform(0.5, 2, shape).astype(np.float32)
     mask = rng.random(case.mask_shape(shape)) < 0.7
@@ -52,8 +52,7 @@ def mean_of(case: Case, p: Problem) -> Callable[[np.ndarray], float]:
     first = next(iter(arguments))
 
     def mean(x: np.ndarray) -> float:
-        losses, own = case.expected({**arguments, first: x}, p.rest["mask"])
-        count = own * p.rest["weights"].astype(np.float64)
+        losses, count = case.expected({**arguments, first: x}, p.rest["mask"], p.rest["weights"])
         return float((losses * count).sum() / count.sum())
 
     return mean

@@ -1,0 +1,58 @@
+"""Rows in chunks that go through one after the other, each with its share of every device's rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from . import devices
+from .types import Array
+
+
+class Chunks(NamedTuple):
+    """Each takes its share from each of as many groups of neighbours as there are devices, so that a sharded batch
+    keeps all of them at work."""
+
+    groups: int
+    size: Any  # rows of a group
+    count: Any  # chunks
+    width: Any  # rows of a group in a chunk
+
+
+def chunks_of(x: Array, count: Any, length: int) -> Chunks:
+    """Of so many rows, spread over devices as those of `x`, in chunks of about this length."""
+    if not isinstance(count, int):  # exported for any number of rows
+        return Chunks(1, count, (count + length - 1) // length, length)
+    groups = math.gcd(count, devices.spread_of(x)) or 1
+    width = max(1, min(count, length) // groups)
+    chunks = -(-count // (groups * width))
+    chunks = next((more for more in range(chunks, 2 * chunks) if count % (groups * more) == 0), chunks)
+    return Chunks(groups, count // groups, chunks, -(-count // (groups * max(1, chunks))))
+
+
+def grouped(x: Array, chunks: Chunks) -> Array:
+    """``[rows, ...]`` as ``[groups, size, ...]``."""
+    return x.reshape(chunks.groups, chunks.size, *x.shape[1:])
+
+
+def cut(x: Array, chunks: Chunks) -> Array:
+    """Groups as ``[chunks, rows of a chunk, ...]``, the last of them filled with 0."""
+    groups, size, count, width = chunks
+    tail = x.shape[2:]
+    x = jnp.pad(x, [(0, 0), (0, count * width - size), *[(0, 0) for _ in tail]])
+    x = jnp.moveaxis(x.reshape(groups, count, width, *tail), 1, 0)
+    return x.reshape(count, groups * width, *tail)
+
+
+def restored(x: Array, chunks: Chunks) -> Array:
+    """The way back to groups."""
+    groups, size, count, width = chunks
+    tail = x.shape[2:]
+    return jnp.moveaxis(x.reshape(count, groups, width, *tail), 0, 1).reshape(groups, count * width, *tail)[:, :size]
+
+
+def joined(x: Array, chunks: Chunks) -> Array:
+    """Groups as ``[rows, ...]``."""
+    return x.reshape(chunks.groups * chunks.size, *x.shape[2:])

@@ -1,0 +1,1 @@
+"""Embeddings: pairs, batches in which each row meets all others, and views of one thing."""

@@ -1,0 +1,306 @@
+"""Pairs of embeddings: alone, or each with all other pairs of its batch for negatives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from .._contract import devices, inputs
+from .._contract.checks import message
+from .._contract.jit import jit
+from .._contract.reduction import reduce, valid_reduction
+from .._contract.types import Array, ArrayLike, Axes, AxisName, Finite, NonNegative, Positive, Reduction
+from .._numerics import norm
+from .._numerics.derivatives import positive, square
+from .._numerics.elementary import softplus
+from .._numerics.products import product
+from . import columns
+from .columns import Side
+
+
+@jit
+def contrastive_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 1.0,
+    positive_margin: NonNegative = 0.0,
+    axis: Axes = -1,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Two embeddings should lie together, or else apart by a margin.
+
+    .. math::
+      \ell = \begin{cases}
+        \max(0, d - m_+)^2 & y = 1 \\
+        \max(0, m - d)^2 & y = -1
+      \end{cases}
+      \qquad d = \lVert a - b \rVert
+
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
+    Choose it for pairs that somebody has labelled, as of signatures or duplicates; for batches with labels of classes
+    `supcon_loss` or `batch_triplet_loss` find the pairs themselves. It has no noise model. The pull grows with the
+    distance, so a wrong pair pulls as hard as it is far off. Pairs that are apart by the margin teach nothing; at a
+    distance of 0 the gradient is 0.
+
+    Args:
+      embeddings_a: floating point, any shape with ``axis``.
+      embeddings_b: of the same shape.
+      labels: 1 or True together, -1 or False apart; in the shape of the embeddings without ``axis``.
+      margin: at least 0, :math:`m`, in the units of the distance.
+      positive_margin: at least 0, :math:`m_+`: how near is near enough.
+      axis: the axis of the features, or a tuple of axes.
+
+    Returns:
+      The reduced loss, at least float32; per pair, without ``axis``, with ``reduction="none"``.
+
+    Source: Hadsell et al., *Dimensionality reduction by learning an invariant mapping* (2006),
+    doi:10.1109/CVPR.2006.100, without its factor of a half.
+
+    Example:
+      >>> a, b = jnp.array([[0.0, 0.0], [0.0, 0.0]]), jnp.array([[0.3, 0.4], [0.3, 0.4]])
+      >>> jaxloss.contrastive_loss(a, b, jnp.array([1, -1]), margin=2.0, reduction="none")
+      Array([0.25, 2.25], dtype=float32)
+    """
+    (a, b), axes = inputs.vectors(mask, axis=axis, embeddings_a=embeddings_a, embeddings_b=embeddings_b)
+    distance = jnp.squeeze(norm.euclidean(a - b, axes), axes)
+    signs, poison = inputs.signs(mask, labels, distance.shape, a.dtype, f"embeddings_a without axis {axis}")
+    distance = inputs.spoiled(distance, poison)
+    losses = jnp.where(signs > 0, square(positive(distance - positive_margin)), square(positive(margin - distance)))
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def info_nce_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 0.07,
+    normalize: bool = True,
+    negatives: ArrayLike | None = None,
+    negatives_mask: ArrayLike | None = None,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Each row of ``embeddings_a`` should find its own of ``embeddings_b`` among those of the whole batch.
+
+    .. math::
+      \ell_i = -\log \frac{e^{s_{ii} / t}}{e^{s_{ii} / t} + \sum_{j \neq i} e^{s_{ij} / t}}
+
+    with the cosines :math:`s_{ij}` of :math:`a_i` and :math:`b_j`, or with ``normalize=False`` their products.
+
+    The element is a row of the batch: losses, ``weights`` and ``mask`` are ``[batch]``. A masked row is no anchor and
+    nobody's negative; ``weights`` weigh anchors only, and a row of weight 0 still is everybody's negative. With
+    ``axis_name``, which must name the axes that split the batch and no others, rows on other devices are negatives too.
+    ``reduction`` is that of `jaxloss.reduce`.
+
+    Choose it for pairs that belong together with nothing else known, such as a query and its answer; `clip_loss` asks
+    the question both ways. Its noise model is a choice among the rows. It is bounded from below by what a batch can
+    tell: larger batches are harder, and rows that belong together without being a pair push each other apart. The
+    batch x batch matrix is never held: blocks of rows are computed again on the way back.
+
+    Args:
+      embeddings_a: floating point, ``[batch, features]``: the anchors.
+      embeddings_b: of the same shape: row i belongs to row i.
+      temperature: above 0, :math:`t`; lower ones look at the nearest negatives only. It may be learned:
+        ``temperature=jnp.exp(log_t)``.
+      normalize: whether to take cosines. A zero vector has cosine 0 with everything, and no gradient.
+      negatives: ``[n, features]``, more of them for all anchors, the same on all devices.
+      negatives_mask: ``[n]``, which of those exist.
+
+    Returns:
+      The reduced loss, at least float32; per row, ``[batch]``, with ``reduction="none"``.
+
+    Raises:
+      ValueError: if a shape doesn't fit, or under ``check_vma=True`` the batch is the same along ``axis_name``.
+
+    Source: van den Oord et al., *Representation learning with contrastive predictive coding* (2018), arXiv:1807.03748.
+
+    Example:
+      >>> a, b = jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.array([[2.0, 0.0], [1.0, 1.0]])
+      >>> jaxloss.info_nce_loss(a, b, temperature=0.5, reduction="none")
+      Array([0.4425476 , 0.21762173], dtype=float32)
+    """
+    rows, all_b, own = _sides(embeddings_a, embeddings_b, mask, normalize, reduction, axis_name)
+    if negatives is None:
+        if negatives_mask is not None:
+            raise ValueError(message("negatives_mask needs negatives"))
+    else:
+        more = columns.embeddings("negatives", negatives, rows.vectors)
+        more = columns.side(more, negatives_mask, normalize, name="negatives_mask", in_batch=False)
+        all_b = columns.together(all_b, more)
+
+    def block(_: None, rows: Side) -> tuple[None, Array]:
+        z = product(rows.vectors, all_b.vectors, (1, 1)) / temperature
+        return None, columns.log_sum_exp(z, columns.others(rows, all_b))
+
+    _, negative = columns.by_blocks(block, rows, all_b.place.shape[0])
+    return reduce(softplus(negative - own / temperature), weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def clip_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_scale: Positive = 1 / 0.07,
+    normalize: bool = True,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Of two kinds of embeddings, such as of images and texts, each should find its own among those of the other.
+
+    .. math::
+      \ell_i = -\frac12 \log \frac{e^{c s_{ii}}}{\sum_j e^{c s_{ij}}}
+        - \frac12 \log \frac{e^{c s_{ii}}}{\sum_j e^{c s_{ji}}}
+
+    with the cosines :math:`s_{ij}` of :math:`a_i` and :math:`b_j`, or with ``normalize=False`` their products.
+
+    The element is a row of the batch, a pair: losses, ``weights`` and ``mask`` are ``[batch]``. A masked pair is no
+    anchor and nobody's negative; ``weights`` weigh anchors only. With ``axis_name``, which must name the axes that
+    split the batch and no others, pairs on other devices are negatives too, and get the slopes that they earn there.
+    ``reduction`` is that of `jaxloss.reduce`.
+
+    Choose it for pairs of two modalities in large batches; in small ones, or where a batch holds several that match,
+    `siglip_loss` looks at each pair by itself. Its noise model is a choice among the rows, both ways. The batch x batch
+    matrix is never held, and is computed once for both ways.
+
+    Args:
+      embeddings_a: floating point, ``[batch, features]``.
+      embeddings_b: of the same shape: row i belongs to row i.
+      logit_scale: above 0, :math:`c`, the factor itself, one over the temperature. CLIP learns its logarithm, and caps
+        it: ``logit_scale=jnp.minimum(jnp.exp(log_scale), 100)``.
+      normalize: whether to take cosines. A zero vector has cosine 0 with everything, and no gradient.
+
+    Returns:
+      The reduced loss, at least float32; per row, ``[batch]``, with ``reduction="none"``.
+
+    Raises:
+      ValueError: if a shape doesn't fit, or under ``check_vma=True`` the batch is the same along ``axis_name``.
+
+    Source: Radford et al., *Learning transferable visual models from natural language supervision* (2021),
+    arXiv:2103.00020.
+
+    Example:
+      >>> a, b = jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.array([[2.0, 0.0], [1.0, 1.0]])
+      >>> jaxloss.clip_loss(a, b, logit_scale=2.0, reduction="none")
+      Array([0.2847378 , 0.45538446], dtype=float32)
+    """
+    rows, all_b, own = _sides(embeddings_a, embeddings_b, mask, normalize, reduction, axis_name)
+
+    def block(by_column: _Sum, rows: Side) -> tuple[_Sum, Array]:
+        z = logit_scale * product(rows.vectors, all_b.vectors, (1, 1))
+        meets = columns.others(rows, all_b)
+        return _added(by_column, jnp.where(meets, z, -jnp.inf)), columns.log_sum_exp(z, meets)
+
+    nothing = columns.zeros(all_b.vectors, rows, logit_scale)
+    start = _Sum(nothing + jnp.finfo(nothing.dtype).min, nothing)
+    by_column, by_row = columns.by_blocks(block, rows, all_b.place.shape[0], start)
+    top = devices.pmax(by_column.top, axis_name)
+    total = columns.scattered(by_column.total * jnp.exp(by_column.top - top), axis_name)
+    by_column = columns.log_of_sum(total, columns.own_slice(top, rows, axis_name))
+    own = logit_scale * own
+    losses = 0.5 * (softplus(by_row - own) + softplus(by_column - own))
+    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+@jit
+def siglip_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_scale: Positive = 10.0,
+    logit_bias: Finite = -10.0,
+    normalize: bool = True,
+    reduction: Reduction = "mean",
+    axis_name: AxisName | None = None,
+) -> Array:
+    r"""Of two kinds of embeddings, such as of images and texts, each pair should say by itself whether it belongs.
+
+    .. math::
+      \ell_i = \log(1 + e^{-z_{ii}}) + \frac12 \sum_{j \neq i} \big( \log(1 + e^{z_{ij}}) + \log(1 + e^{z_{ji}}) \big),
+      \qquad z_{ij} = c s_{ij} + b
+
+    with the cosines :math:`s_{ij}` of :math:`a_i` and :math:`b_j`, or with ``normalize=False`` their products.
+
+    The element is a row of the batch, a pair: losses, ``weights`` and ``mask`` are ``[batch]``. A masked pair is no
+    anchor and nobody's negative; ``weights`` weigh anchors only. With ``axis_name``, which must name the axes that
+    split the batch and no others, pairs on other devices are negatives too, and get the slopes that they earn there.
+    ``reduction`` is that of `jaxloss.reduce`; the mean is that of the paper.
+
+    Choose it for pairs of two modalities, where `clip_loss` would need larger batches or where several of a batch may
+    match. Its noise model is a coin for each pair. Most pairs don't belong together, so ``logit_bias`` starts low.
+
+    Args:
+      embeddings_a: floating point, ``[batch, features]``.
+      embeddings_b: of the same shape: row i belongs to row i.
+      logit_scale: above 0, :math:`c`, the factor itself; the paper learns its logarithm:
+        ``logit_scale=jnp.exp(log_scale)``.
+      logit_bias: :math:`b`, learned as well.
+      normalize: whether to take cosines. A zero vector has cosine 0 with everything, and no gradient.
+
+    Returns:
+      The reduced loss, at least float32; per row, ``[batch]``, with ``reduction="none"``.
+
+    Raises:
+      ValueError: if a shape doesn't fit, or under ``check_vma=True`` the batch is the same along ``axis_name``.
+
+    Source: Zhai et al., *Sigmoid loss for language image pre-training* (2023), arXiv:2303.15343.
+
+    Example:
+      >>> a, b = jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.array([[2.0, 0.0], [1.0, 1.0]])
+      >>> jaxloss.siglip_loss(a, b, logit_scale=2.0, logit_bias=-1.0, reduction="none")
+      Array([0.930667 , 1.1247407], dtype=float32)
+    """
+    rows, all_b, own = _sides(embeddings_a, embeddings_b, mask, normalize, reduction, axis_name)
+
+    def block(by_column: Array, rows: Side) -> tuple[Array, Array]:
+        z = logit_scale * product(rows.vectors, all_b.vectors, (1, 1)) + logit_bias
+        apart = softplus(jnp.where(columns.others(rows, all_b), z, -jnp.inf))
+        return by_column + jnp.sum(apart, 0), jnp.sum(apart, 1)
+
+    start = columns.zeros(all_b.vectors, rows, logit_scale, logit_bias)
+    by_column, by_row = columns.by_blocks(block, rows, all_b.place.shape[0], start)
+    apart = 0.5 * (by_row + columns.scattered(by_column, axis_name))
+    together = softplus(-(logit_scale * own + logit_bias))
+    return reduce(together + apart, weights, mask, reduction=reduction, axis_name=axis_name)
+
+
+def _sides(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    mask: ArrayLike | None,
+    normalize: bool,
+    reduction: Reduction,
+    axis_name: AxisName | None,
+) -> tuple[Side, Side, Array]:
+    """The rows of a, all of b, and the products of those that belong together, which aren't read off the others."""
+    valid_reduction(reduction, axis_name)
+    a, b = columns.pair(embeddings_a, embeddings_b)
+    rows, of_b = (columns.side(x, mask, normalize, axis_name=axis_name) for x in (a, b))
+    return rows, columns.gathered(of_b, axis_name), jnp.sum(rows.vectors * of_b.vectors, 1)
+
+
+class _Sum(NamedTuple):
+    """Of exp(z - top) by column, over the rows so far."""
+
+    top: Array  # the largest, held constant; the lowest finite number of none
+    total: Array
+
+
+def _added(so_far: _Sum, z: Array) -> _Sum:
+    top = jnp.maximum(so_far.top, lax.stop_gradient(jnp.max(z, 0, initial=-jnp.inf)))
+    return _Sum(top, so_far.total * jnp.exp(so_far.top - top) + jnp.sum(jnp.exp(z - top[None]), 0))
