@@ -47,7 +47,10 @@ COLUMNS = {
             "symbolic_shapes",
         ],
     ),
-    "axis_name": ("with it the program is that without, but for three scalars", ["devices_meet_in_scalars_only"]),
+    "axis_name": (
+        "with it the program is that without, but for three scalars; or rows of the batch meet across devices",
+        ["devices_meet_in_scalars_only"],
+    ),
     "explicit": ("each axis sharded explicitly; the gradient stays where its input is", ["explicit_sharding"]),
     "debug": ("`jax_debug_nans`", ["debug_nans"]),
     "transforms": (
@@ -77,6 +80,8 @@ COLUMNS = {
     "checked": ("`checked`, around the loss, its gradient and a scan", ["checked_changes_nothing_where_values_fit"]),
 }
 
+WITHOUT = {"sweep": "no number", "axis_name": "rows meet"}
+
 HEAD = """\
 # What is tested
 
@@ -89,9 +94,10 @@ option that is one. Two things can't work, for any loss, and raise an error that
 `reduction="none"`, which reduces nothing, and `checked` inside `jit` instead of around it.
 
 What a loss computes, `make test` asks of every row. What JAX makes of the program it asks of one row of each kind
-(elementwise, by a rule of its own, of members, of vectors, by class, in a loop, by a sort, of norms), and of the others
-that nothing in their programs could behave otherwise: that they trace for a symbolic batch and for every explicit
-sharding, and that devices meet only in the two sums of `reduce`. All the rest is in `make test-all`, for every loss."""
+(elementwise, by a rule of its own, of members, of vectors, by class, in a loop, by a sort, of norms, of rows that
+meet), and of the others that nothing in their programs could behave otherwise: that they trace for a symbolic batch and
+for every explicit sharding, and that devices meet only in the two sums of `reduce`. All the rest is in `make test-all`,
+for every loss."""
 
 
 def collected(*options: str) -> dict[str, set[str]]:
@@ -115,7 +121,7 @@ def page() -> str:
         tests = COLUMNS[column][1]
         if quick[name].issuperset(tests):
             return "✓"
-        return "○" if whole[name].issuperset(tests) else "no number" if column == "sweep" else ""
+        return "○" if whole[name].issuperset(tests) else WITHOUT.get(column, "")
 
     meaning = "\n".join(f"- **{column}**: {text}" for column, (text, _) in COLUMNS.items())
     lines = ["| loss | " + " | ".join(COLUMNS) + " |", "|---|" + ":-:|" * len(COLUMNS)]

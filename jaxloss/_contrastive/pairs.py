@@ -72,7 +72,7 @@ def contrastive_loss(
     (a, b), axes = inputs.vectors(mask, axis=axis, embeddings_a=embeddings_a, embeddings_b=embeddings_b)
     distance = jnp.squeeze(norm.euclidean(a - b, axes), axes)
     signs, poison = inputs.signs(mask, labels, distance.shape, a.dtype, f"embeddings_a without axis {axis}")
-    distance = inputs.spoiled(distance, poison)
+    distance = inputs.spoiled(distance, poison + (margin + positive_margin))
     losses = jnp.where(signs > 0, square(positive(distance - positive_margin)), square(positive(margin - distance)))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -98,10 +98,11 @@ def info_nce_loss(
 
     with the cosines :math:`s_{ij}` of :math:`a_i` and :math:`b_j`, or with ``normalize=False`` their products.
 
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
     The element is a row of the batch: losses, ``weights`` and ``mask`` are ``[batch]``. A masked row is no anchor and
     nobody's negative; ``weights`` weigh anchors only, and a row of weight 0 still is everybody's negative. With
     ``axis_name``, which must name the axes that split the batch and no others, rows on other devices are negatives too.
-    ``reduction`` is that of `jaxloss.reduce`.
 
     Choose it for pairs that belong together with nothing else known, such as a query and its answer; `clip_loss` asks
     the question both ways. Its noise model is a choice among the rows. It is bounded from below by what a batch can
@@ -167,10 +168,11 @@ def clip_loss(
 
     with the cosines :math:`s_{ij}` of :math:`a_i` and :math:`b_j`, or with ``normalize=False`` their products.
 
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
     The element is a row of the batch, a pair: losses, ``weights`` and ``mask`` are ``[batch]``. A masked pair is no
     anchor and nobody's negative; ``weights`` weigh anchors only. With ``axis_name``, which must name the axes that
     split the batch and no others, pairs on other devices are negatives too, and get the slopes that they earn there.
-    ``reduction`` is that of `jaxloss.reduce`.
 
     Choose it for pairs of two modalities in large batches; in small ones, or where a batch holds several that match,
     `siglip_loss` looks at each pair by itself. Its noise model is a choice among the rows, both ways. The batch x batch
@@ -236,10 +238,12 @@ def siglip_loss(
 
     with the cosines :math:`s_{ij}` of :math:`a_i` and :math:`b_j`, or with ``normalize=False`` their products.
 
+    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
+
     The element is a row of the batch, a pair: losses, ``weights`` and ``mask`` are ``[batch]``. A masked pair is no
     anchor and nobody's negative; ``weights`` weigh anchors only. With ``axis_name``, which must name the axes that
     split the batch and no others, pairs on other devices are negatives too, and get the slopes that they earn there.
-    ``reduction`` is that of `jaxloss.reduce`; the mean is that of the paper.
+    The mean is that of the paper.
 
     Choose it for pairs of two modalities, where `clip_loss` would need larger batches or where several of a batch may
     match. Its noise model is a coin for each pair. Most pairs don't belong together, so ``logit_bias`` starts low.

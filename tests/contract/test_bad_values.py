@@ -22,7 +22,7 @@ from ..harness.rows import CASES, exhaustive
 
 pytestmark = pytest.mark.usefixtures("compiles_fast")
 # The label says which of two losses it is, and has no slope; only the label's entry is looked at.
-NO_SLOPE = {"hinge_embedding_loss": "labels", "cosine_embedding_loss": "labels"}
+NO_SLOPE = dict.fromkeys(["hinge_embedding_loss", "cosine_embedding_loss", "contrastive_loss"], "labels")
 ONE_ENTRY = {jaxloss.nll_loss: "log_probs"}
 
 

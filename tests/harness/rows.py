@@ -33,7 +33,7 @@ all_cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 one_case_a_loss = pytest.mark.parametrize("case", FIRST, ids=lambda case: case.loss.__name__)
 
 # One row for each way in which losses are made: elementwise, by a rule written by hand, of members and of vectors, by
-# class, by a loop, by a sort, of norms.
+# class, by a loop, by a sort, of norms, of rows that meet.
 KINDS = {
     "huber_loss",
     "general_robust_loss",
@@ -43,6 +43,7 @@ KINDS = {
     "linear_cross_entropy",
     "sparsemax_loss",
     "triplet_margin_loss",
+    "clip_loss",
 }
 
 
