@@ -44,8 +44,8 @@ class Case:
       members: of a loss of sets, the shape of an image's members, which is that of the mask behind the batch axis. The
         reference and `label_weights` get the mask, too.
       kept: of a loss of sets, the axes of the first argument that the losses have.
-      meeting: rows of the batch meet each other, as anchors or in one number of the whole batch: what doesn't fit in one
-        of them spoils all.
+      meeting: rows of the batch meet each other, as anchors or in one number of the whole batch: what doesn't fit in
+        one of them spoils all.
       pooled: there is one number a batch, in which weights are copies; the reference gets them, too.
       constant: arguments that no gradient reaches.
       bad: single values that don't fit: argument, value, and what `checked` says of them.
