@@ -33,12 +33,19 @@ from ._combination.weighing import (
 )
 from ._contract.checks import checked as checked
 from ._contract.reduction import Total as Total, reduce as reduce
+from ._contrastive.labelled import (
+    circle_loss as circle_loss,
+    multi_similarity_loss as multi_similarity_loss,
+    ntxent_loss as ntxent_loss,
+    supcon_loss as supcon_loss,
+)
 from ._contrastive.pairs import (
     clip_loss as clip_loss,
     contrastive_loss as contrastive_loss,
     info_nce_loss as info_nce_loss,
     siglip_loss as siglip_loss,
 )
+from ._contrastive.triplets import batch_triplet_loss as batch_triplet_loss
 from ._detection.boxes import (
     ciou_loss as ciou_loss,
     diou_loss as diou_loss,

@@ -494,6 +494,134 @@ def reduce(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def circle_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    gamma: Positive = 80.0,
+    margin: Finite = 0.4,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def circle_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    gamma: Positive = 80.0,
+    margin: Finite = 0.4,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def multi_similarity_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    alpha: Positive = 2.0,
+    beta: Positive = 50.0,
+    base_similarity: Finite = 0.5,
+    mining_margin: Finite | None = None,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def multi_similarity_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    alpha: Positive = 2.0,
+    beta: Positive = 50.0,
+    base_similarity: Finite = 0.5,
+    mining_margin: Finite | None = None,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def ntxent_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 0.07,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def ntxent_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 0.07,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def supcon_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 0.1,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def supcon_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 0.1,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def clip_loss(
     embeddings_a: ArrayLike,
     embeddings_b: ArrayLike,
@@ -596,6 +724,38 @@ def siglip_loss(
     logit_scale: Positive = 10.0,
     logit_bias: Finite = -10.0,
     normalize: bool = True,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def batch_triplet_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 1.0,
+    mining: Literal["hard", "semihard", "all"] = "hard",
+    smooth: bool = False,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def batch_triplet_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 1.0,
+    mining: Literal["hard", "semihard", "all"] = "hard",
+    smooth: bool = False,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

@@ -86,11 +86,13 @@ def compiled(case: Case) -> Any:
 MOST = 3.0
 MORE = {
     "bi_tempered_logistic_loss": (14, "the normaliser's iterations, and powers of them on the way back"),
+    "circle_loss": (4, "positives and negatives with the factors of each pair"),
     "cldice_loss": (33, "shifted images of one iteration, and what each starts with"),
     "ensemble_crps_loss": (5, "sorted members with their places"),
     "gamma_nll_loss": (4, "log gamma, and what its slope shares with it"),
     "multilabel_margin_loss": (COLUMNS + 2, "each target against each other class: N^2 by definition, of each row"),
     "negative_binomial_nll_loss": (6, "log gamma of three arguments, and their slopes"),
+    "ntxent_loss": (4, "the softmax of each positive against all negatives"),
     "poisson_nll_loss": (4, "in JAX 0.12 log gamma looks up a table"),
     "poly1_cross_entropy": (5, "the label's probability, and smoothed"),
     "lovasz_softmax_loss": (4.2, "errors with their places, sorted, and what they are written back into"),

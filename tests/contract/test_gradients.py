@@ -112,6 +112,9 @@ def test_every_loss_has_its_kinks_listed_or_none():
     assert not smooth & kinked and smooth | kinked == set(LOSSES)
 
 
+STATIC = ("p", "order", "swap", "full", "log_input", "mining")
+
+
 @functools.cache
 def both(loss: Callable[..., Any], ways: tuple[Any, ...], **choices: Any) -> Callable[..., Any]:
     """Compiled once for rows of the same shapes."""
@@ -128,7 +131,7 @@ def both(loss: Callable[..., Any], ways: tuple[Any, ...], **choices: Any) -> Cal
 @pytest.mark.parametrize("row", KINKS + EDGES, ids=lambda row: row.id)
 def test_kinks_and_edges(row):
     """In both modes; and no second derivative is NaN, in any mode, nor where the loss comes out of a scan."""
-    choices = {name: x for name, x in row.arguments.items() if name in ("p", "order", "swap", "full", "log_input")}
+    choices = {name: x for name, x in row.arguments.items() if name in STATIC}
     arrays = {name: np.asarray(x) for name, x in row.arguments.items() if name not in choices}
     arrays = {name: x.astype(np.float32) if real(x) else x for name, x in arrays.items()}
     held = {name: x for name, x in arrays.items() if name not in row.slopes}

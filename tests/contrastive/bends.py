@@ -28,6 +28,29 @@ KINKS = [
         positive_margin=1.0,
     ),
 ]
+KINKS += [
+    at(
+        jaxloss.batch_triplet_loss,
+        f"{mining}, all equal",
+        {"embeddings": [[0, 0]] * 4},
+        embeddings=[[1.0, 2]] * 4,
+        labels=[0, 0, 1, 1],
+        mining=mining,
+    )
+    for mining in ("hard", "semihard", "all")
+]
+KINKS += [
+    at(
+        jaxloss.batch_triplet_loss,
+        "corner",
+        {"embeddings": [[0, 0]] * 3, "margin": 0},
+        embeddings=[[0.0, 0], [1, 0], [0, 2]],
+        labels=[0, 0, 1],
+        mask=[True] * 3,
+        margin=1.0,
+        weights=[1.0, 0, 0],
+    ),
+]
 EDGES = [
     at(
         jaxloss.info_nce_loss,
@@ -50,5 +73,17 @@ EDGES = [
         embeddings_a=[[1.0, 2]],
         embeddings_b=[[2.0, 2]],
         logit_scale=10.0,
+    ),
+    *(
+        at(loss, "all_equal", {"embeddings": [[0, 0]] * 4}, embeddings=[[0.0, 2]] * 4, labels=[0, 0, 1, 1])
+        for loss in (jaxloss.ntxent_loss, jaxloss.supcon_loss, jaxloss.multi_similarity_loss, jaxloss.circle_loss)
+    ),
+    *(
+        at(loss, "zero_vectors", {"embeddings": [[0, 0]] * 4}, embeddings=[[0.0, 0]] * 4, labels=[0, 0, 1, 1])
+        for loss in (jaxloss.ntxent_loss, jaxloss.supcon_loss, jaxloss.multi_similarity_loss, jaxloss.circle_loss)
+    ),
+    *(
+        at(loss, "no_pairs", {"embeddings": [[0, 0]] * 2}, embeddings=[[1.0, 2], [2, 1]], labels=[0, 1])
+        for loss in (jaxloss.ntxent_loss, jaxloss.supcon_loss, jaxloss.circle_loss, jaxloss.batch_triplet_loss)
     ),
 ]

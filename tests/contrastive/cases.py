@@ -6,14 +6,34 @@ import numpy as np
 
 import jaxloss
 
-from ..harness.case import Case, normal, signs
+from ..harness.case import Argument, Case, floats, normal, signs
 from . import formulas
 
 
 BAD_SIGN = tuple(("labels", value, f"labels must be -1 or 1, or bool, got {value}") for value in (0.0, 0.5))
 PAIRS = {"embeddings_a": normal(4), "embeddings_b": normal(4)}
 IN_BATCH = {"members": (), "kept": (0,), "meeting": True}
+
+
+def names(rng: np.random.Generator) -> np.ndarray:
+    """Labels of which one is alone."""
+    return rng.permutation([-7, -7, -7, 10**6, 10**6, 10**6, 3, 4]).astype(np.int32)
+
+
+def on_a_grid(*shape: int) -> Argument:
+    """See `formulas.held`."""
+    return floats("real", lambda rng, shape: formulas.held(rng.normal(size=shape)), *shape)
+
+
+BATCHES = {"embeddings": normal(4), "labels": Argument("name", names)}
+GRIDS = {**BATCHES, "embeddings": on_a_grid(4)}
 MORE_ROWS = np.random.default_rng(7).normal(size=(5, 4)).astype(np.float32)
+
+REFS = {
+    "ref_embeddings": np.random.default_rng(8).normal(size=(7, 4)).astype(np.float32),
+    "ref_labels": np.array([3, 3, -7, 10**6, 10**6, 8, -7], np.int32),
+    "ref_mask": np.array([True, False, True, True, True, True, False]),
+}
 
 CASES = [
     Case(
@@ -48,6 +68,54 @@ CASES = [
         smooth=True,
         **IN_BATCH,
     ),
+    Case(
+        jaxloss.ntxent_loss,
+        BATCHES,
+        formulas.ntxent,
+        {"temperature": 0.4},
+        formulas.with_positive,
+        smooth=True,
+        **IN_BATCH,
+    ),
+    Case(
+        jaxloss.supcon_loss,
+        BATCHES,
+        formulas.supcon,
+        {"temperature": 0.4, **REFS},
+        formulas.with_positive,
+        smooth=True,
+        **IN_BATCH,
+    ),
+    Case(
+        jaxloss.multi_similarity_loss,
+        BATCHES,
+        formulas.multi_similarity,
+        {"alpha": 1.5, "beta": 10.0, "base_similarity": 0.3},
+        smooth=True,
+        **IN_BATCH,
+    ),
+    Case(
+        jaxloss.circle_loss,
+        GRIDS,
+        formulas.circle,
+        {"gamma": 4.0, "margin": 0.375},
+        formulas.with_both,
+        smooth=True,
+        **IN_BATCH,
+    ),
+    *(
+        Case(
+            jaxloss.batch_triplet_loss,
+            BATCHES,
+            lambda *arguments, **options: formulas.triplets(*arguments, **options)[0],
+            {"margin": 0.5, "mining": mining, **options},
+            lambda *arguments, **options: formulas.triplets(*arguments, **options)[1],
+            near_kinks=True,
+            name=mining,
+            **IN_BATCH,
+        )
+        for mining, options in {"hard": {}, "semihard": {}, "all": {"smooth": True}}.items()
+    ),
 ]
 
 
@@ -56,4 +124,57 @@ MORE = [
     Case(jaxloss.info_nce_loss, PAIRS, formulas.info_nce, {"normalize": False}, name="products", **IN_BATCH),
     Case(jaxloss.clip_loss, PAIRS, formulas.clip, {"normalize": False}, name="products", **IN_BATCH),
     Case(jaxloss.siglip_loss, PAIRS, formulas.siglip, {"normalize": False}, name="products", **IN_BATCH),
+    *(
+        Case(loss, BATCHES, formula, {"normalize": False, **REFS}, counts, name="references", **IN_BATCH)
+        for loss, formula, counts in [
+            (jaxloss.ntxent_loss, formulas.ntxent, formulas.with_positive),
+            (jaxloss.multi_similarity_loss, formulas.multi_similarity, None),
+        ]
+    ),
+    Case(
+        jaxloss.supcon_loss,
+        BATCHES,
+        formulas.supcon,
+        {"normalize": False},
+        formulas.with_positive,
+        name="products",
+        **IN_BATCH,
+    ),
+    Case(
+        jaxloss.multi_similarity_loss,
+        BATCHES,
+        formulas.multi_similarity,
+        {"mining_margin": 0.1},
+        near_kinks=True,
+        name="mined",
+        **IN_BATCH,
+    ),
+    Case(
+        jaxloss.circle_loss,
+        GRIDS,
+        formulas.circle,
+        {
+            "gamma": 0.5,
+            "margin": 0.5,
+            "normalize": False,
+            **REFS,
+            "ref_embeddings": formulas.held(REFS["ref_embeddings"]).astype(np.float32),
+        },
+        formulas.with_both,
+        name="references",
+        **IN_BATCH,
+    ),
+    *(
+        Case(
+            jaxloss.batch_triplet_loss,
+            BATCHES,
+            lambda *arguments, **options: formulas.triplets(*arguments, **options)[0],
+            {"mining": mining, **REFS},
+            lambda *arguments, **options: formulas.triplets(*arguments, **options)[1],
+            near_kinks=True,
+            name=f"{mining}, references",
+            **IN_BATCH,
+        )
+        for mining in ("hard", "semihard", "all")
+    ),
 ]

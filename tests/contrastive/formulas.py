@@ -64,3 +64,103 @@ def siglip(embeddings_a, embeddings_b, mask, logit_scale=10.0, logit_bias=-10.0,
     z = logit_scale * s + logit_bias
     apart = np.where(others, softplus(z), 0)
     return softplus(-np.diag(z)) + (apart.sum(1) + apart.sum(0)) / 2
+
+
+# --- anchors, by labels -------------------------------------------------------------------------------------------------
+
+
+REFS = ("ref_embeddings", "ref_labels", "ref_mask")
+
+
+def compared(embeddings, labels, mask, normalize=True, ref_embeddings=None, ref_labels=None, ref_mask=None):
+    """Of each anchor and each row or reference: the vectors, which are positives, which negatives."""
+    x = np.where(mask[:, None], embeddings, 0)
+    others, names, exists, itself = x, labels, mask, np.eye(len(x), dtype=bool)
+    if ref_embeddings is not None:
+        exists = np.ones(len(ref_labels), bool) if ref_mask is None else ref_mask
+        others, names, itself = np.where(exists[:, None], ref_embeddings, 0), ref_labels, np.zeros((), bool)
+    meets = mask[:, None] & exists & ~itself
+    same = labels[:, None] == names
+    return *((units(x) if normalize else x) for x in (x, others)), meets & same, meets & ~same
+
+
+def of_similarities(formula):
+    """A formula of one anchor, by the similarities of its positives and its negatives, and all that it has."""
+
+    def losses(
+        embeddings, labels, mask, normalize=True, ref_embeddings=None, ref_labels=None, ref_mask=None, **options
+    ):
+        x, others, pos, neg = compared(embeddings, labels, mask, normalize, ref_embeddings, ref_labels, ref_mask)
+        s = x @ others.T
+        return np.array([formula(s[i][pos[i]], s[i][neg[i]], **options) for i in range(len(s))])
+
+    return losses
+
+
+def with_positive(embeddings, labels, mask, **options):
+    _, _, pos, _ = compared(embeddings, labels, mask, **{name: options.get(name) for name in REFS})
+    return pos.any(1)
+
+
+def with_both(embeddings, labels, mask, **options):
+    _, _, pos, neg = compared(embeddings, labels, mask, **{name: options.get(name) for name in REFS})
+    return pos.any(1) & neg.any(1)
+
+
+def total(x):
+    """log sum exp, -inf of nothing."""
+    return log_sum_exp(x[None], True)[0] if len(x) else -np.inf
+
+
+@of_similarities
+def ntxent(p, n, temperature=0.07):
+    return softplus(total(n / temperature) - p / temperature).mean() if len(p) else 0
+
+
+@of_similarities
+def supcon(p, n, temperature=0.1):
+    return total(np.concatenate([p, n]) / temperature) - (p / temperature).mean() if len(p) else 0
+
+
+@of_similarities
+def multi_similarity(p, n, alpha=2.0, beta=50.0, base_similarity=0.5, mining_margin=None):
+    if mining_margin is not None:
+        p, n = p[p - mining_margin < n.max(initial=-np.inf)], n[n + mining_margin > p.min(initial=np.inf)]
+    near, far = np.exp(-alpha * (p - base_similarity)).sum(), np.exp(beta * (n - base_similarity)).sum()
+    return np.log1p(near) / alpha + np.log1p(far) / beta
+
+
+def held(x, grid=8):
+    """The point of a grid that a number was moved from: there factors are held."""
+    return np.round(grid * np.asarray(x)) / grid
+
+
+def circle(embeddings, labels, mask, gamma=80.0, margin=0.4, normalize=True, ref_embeddings=None, **refs):
+    """Its factors at the nearest point of a grid, on which the rows' numbers lie: differences don't move them."""
+    fixed = None if ref_embeddings is None else held(ref_embeddings)
+    x, others, pos, neg = compared(embeddings, labels, mask, normalize, ref_embeddings, **refs)
+    fixed_x, fixed_others, _, _ = compared(held(embeddings), labels, mask, normalize, fixed, **refs)
+    s, at = x @ others.T, fixed_x @ fixed_others.T
+    near, far = np.maximum(1 + held(margin) - at, 0), np.maximum(at + held(margin), 0)
+    together = log_sum_exp(-gamma * near * (s - 1 + margin), pos)
+    apart = log_sum_exp(gamma * far * (s - margin), neg)
+    return np.where(pos.any(1) & neg.any(1), softplus(together + apart), 0)
+
+
+def triplets(embeddings, labels, mask, margin=1.0, mining="hard", smooth=False, **refs):
+    """The losses and, of "all", how many triplets cost something."""
+    x, others, pos, neg = compared(embeddings, labels, mask, False, **refs)
+    d = np.linalg.norm(x[:, None] - others, axis=-1)
+    cost = softplus if smooth else lambda x: np.maximum(x, 0)
+    losses, terms = np.zeros(len(x)), np.zeros(len(x))
+    for i in np.flatnonzero(pos.any(1) & neg.any(1)):
+        p, n = d[i][pos[i]], d[i][neg[i]]
+        if mining == "hard":
+            each = cost(p.max() - n.min() + margin)
+        elif mining == "semihard":
+            each = cost(p - np.array([n[n > one].min() if np.any(n > one) else n.max() for one in p]) + margin)
+        else:
+            each = cost(p[:, None] - n + margin)
+            each = each[each > 0]
+        losses[i], terms[i] = np.mean(each) if np.size(each) else 0, np.size(each) if mining == "all" else 1
+    return losses, terms

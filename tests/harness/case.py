@@ -40,7 +40,8 @@ class Case:
       inputs: the arguments by name, the first one differentiable.
       reference: from the arguments and options in float64 to per-element losses.
       options: keywords beyond weights, mask, reduction and axis_name.
-      label_weights: from the labels and options to what each element counts by itself; None is 1 each.
+      label_weights: from the labels (where rows meet, from all arguments) and options to what each element counts by
+        itself; None is 1 each.
       members: of a loss of sets, the shape of an image's members, which is that of the mask behind the batch axis. The
         reference and `label_weights` get the mask, too.
       kept: of a loss of sets, the axes of the first argument that the losses have.
@@ -96,7 +97,8 @@ class Case:
         losses = np.asarray(self.reference(**wide, **options), np.float64)
         if self.members is not None and mask is not None:
             exists = mask.reshape(BATCH, -1).any(1).reshape(BATCH, *[1] * (losses.ndim - 1))
-        own = 1.0 if self.label_weights is None else self.label_weights(wide["labels"], **options)
+        given = wide if self.meeting else {"labels": wide.get("labels")}
+        own = 1.0 if self.label_weights is None else self.label_weights(**given, **options)
         return losses, np.broadcast_to(own * exists, losses.shape) * weights
 
     def weights_shape(self) -> tuple[int, ...]:

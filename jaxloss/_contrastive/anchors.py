@@ -1,0 +1,114 @@
+"""Anchors against all others of their batch, or against references, which labels make positives and negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import PartitionSpec as P
+
+from .._contract.checks import array, message, real
+from .._contract.reduction import reduce, valid_reduction
+from .._contract.shapes import broadcastable, reshape_hint
+from .._contract.types import Array, ArrayLike, AxisName, Reduction
+from . import columns
+from .columns import Side
+
+
+class Call(NamedTuple):
+    """What all of these losses take."""
+
+    embeddings: ArrayLike
+    labels: ArrayLike
+    weights: ArrayLike | None
+    mask: ArrayLike | None
+    ref_embeddings: ArrayLike | None
+    ref_labels: ArrayLike | None
+    ref_mask: ArrayLike | None
+    reduction: Reduction
+    axis_name: AxisName | None
+
+
+class Found(NamedTuple):
+    """Of each anchor."""
+
+    losses: Array
+    terms: Array  # how many its loss is the mean of; 0 if it doesn't count
+
+
+def sides(call: Call, normalize: bool) -> tuple[Side, Side]:
+    """The anchors, and what they are compared with."""
+    valid_reduction(call.reduction, call.axis_name)
+    x = columns.embeddings("embeddings", call.embeddings)
+    labels = _names("labels", call.labels, x, "embeddings")
+    anchors = columns.side(x, call.mask, normalize, axis_name=call.axis_name, labels=labels)
+    if call.ref_embeddings is None:
+        for name in ("ref_labels", "ref_mask"):
+            if getattr(call, name) is not None:
+                raise ValueError(message(f"{name} needs ref_embeddings"))
+        return anchors, columns.gathered(anchors, call.axis_name)
+    if call.ref_labels is None:
+        raise ValueError(message("ref_embeddings needs ref_labels"))
+    x = columns.embeddings("ref_embeddings", call.ref_embeddings, x)
+    labels = _names("ref_labels", call.ref_labels, x, "ref_embeddings")
+    refs = columns.side(x, call.ref_mask, normalize, name="ref_mask", in_batch=False, labels=labels)
+    return anchors, columns.gathered(refs, None)
+
+
+def _names(name: str, labels: ArrayLike, x: Array, of: str) -> Array:
+    """Labels that may be any integers: only whether they are equal counts."""
+    labels, rows = array(name, labels), x.shape[:1]
+    if real(labels):
+        hint = f"np.unique({name}, return_inverse=True)[1] numbers any names"
+        raise TypeError(message(f"{name} must be integers of at most 32 bits, got {labels.dtype}; {hint}"))
+    if labels.shape != rows:
+        hint = reshape_hint(labels.shape, rows, whole=True)
+        raise ValueError(message(f"{name} must have shape {rows}, one for each row of {of}, got {labels.shape}{hint}"))
+    return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
+
+
+def by_blocks(
+    compared: Callable[[Array, Array], Array],
+    of_block: Callable[[Array, Array, Array], Any],
+    anchors: Side,
+    others: Side,
+    width: int = 1,
+) -> Any:
+    """``of_block(how they compare, which are positives, which negatives)`` for all anchors, a block at a time.
+
+    `width` is how many numbers a block has for each anchor and column.
+    """
+
+    def block(_: None, rows: Side) -> tuple[None, Any]:
+        meets = columns.others(rows, others)
+        same = rows.labels[:, None] == others.labels[None]
+        return None, of_block(compared(rows.vectors, others.vectors), meets & same, meets & ~same)
+
+    return columns.by_blocks(block, anchors, others.place.shape[0] * width)[1]
+
+
+def reduced(found: Found, call: Call) -> Array:
+    """The mean over anchors, or over their terms."""
+    weights: Any = lax.stop_gradient(found.terms).astype(found.losses.dtype)
+    if call.weights is not None:
+        weights *= broadcastable("weights", call.weights, found.losses.shape).astype(found.losses.dtype)
+    return reduce(found.losses, weights, call.mask, reduction=call.reduction, axis_name=call.axis_name)
+
+
+def mean_where(x: Array, where: Array) -> Array:
+    """By row; 0 of nothing."""
+    return jnp.sum(jnp.where(where, x, 0), 1) / count(where, x.dtype)
+
+
+def count(where: Array, dtype: Any) -> Array:
+    """By row, at least 1."""
+    return jnp.maximum(jnp.sum(where, 1, dtype=dtype), 1)
+
+
+def at_rows(x: Array, index: Array) -> Array:
+    """Rows of what is in one place, spread as their indices are."""
+    kind = jax.typeof(index).sharding
+    return x.at[index].get(out_sharding=kind.update(spec=P(*kind.spec, None)) if {*kind.spec} - {None} else None)
