@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec as P
 
@@ -54,8 +55,9 @@ def sides(call: Call, normalize: bool) -> tuple[Side, Side]:
         raise ValueError(message("ref_embeddings needs ref_labels"))
     x = columns.embeddings("ref_embeddings", call.ref_embeddings, x)
     labels = _names("ref_labels", call.ref_labels, x, "ref_embeddings")
-    refs = columns.side(x, call.ref_mask, normalize, name="ref_mask", in_batch=False, labels=labels)
-    return anchors, columns.gathered(refs, None)
+    wide = np.promote_types(labels.dtype, anchors.labels.dtype)
+    refs = columns.side(x, call.ref_mask, normalize, name="ref_mask", in_batch=False, labels=labels.astype(wide))
+    return anchors._replace(labels=anchors.labels.astype(wide)), columns.gathered(refs, None)
 
 
 def _names(name: str, labels: ArrayLike, x: Array, of: str) -> Array:
@@ -67,7 +69,7 @@ def _names(name: str, labels: ArrayLike, x: Array, of: str) -> Array:
     if labels.shape != rows:
         hint = reshape_hint(labels.shape, rows, whole=True)
         raise ValueError(message(f"{name} must have shape {rows}, one for each row of {of}, got {labels.shape}{hint}"))
-    return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
+    return labels.astype(jnp.int64 if labels.dtype.itemsize > 4 else jnp.int32)
 
 
 def by_blocks(

@@ -9,6 +9,7 @@ from jax import lax
 
 from .._contract.jit import jit
 from .._contract.types import Array, ArrayLike, AxisName, Finite, Positive, Reduction
+from .._numerics.derivatives import reciprocal
 from .._numerics.elementary import softplus
 from .._numerics.products import product
 from . import anchors
@@ -81,7 +82,7 @@ def ntxent_loss(
     call = Call(embeddings, labels, weights, mask, ref_embeddings, ref_labels, ref_mask, reduction, axis_name)
 
     def loss(s: Array, positive: Array, negative: Array) -> Found:
-        z = s / temperature
+        z = s * reciprocal(temperature)
         beside = log_sum_exp(z, negative)[:, None] - z
         losses = anchors.mean_where(softplus(jnp.where(positive, beside, -jnp.inf)), positive)
         return Found(losses, jnp.any(positive, 1))
@@ -152,7 +153,7 @@ def supcon_loss(
     call = Call(embeddings, labels, weights, mask, ref_embeddings, ref_labels, ref_mask, reduction, axis_name)
 
     def loss(s: Array, positive: Array, negative: Array) -> Found:
-        z, some = s / temperature, jnp.any(positive, 1)
+        z, some = s * reciprocal(temperature), jnp.any(positive, 1)
         near = log_sum_exp(z, positive | ~some[:, None])
         losses = softplus(log_sum_exp(z, negative) - near) + (near - anchors.mean_where(z, positive))
         return Found(jnp.where(some, losses, 0), some)

@@ -13,7 +13,7 @@ from .._contract.jit import jit
 from .._contract.reduction import reduce, valid_reduction
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Finite, NonNegative, Positive, Reduction
 from .._numerics import norm
-from .._numerics.derivatives import positive, square
+from .._numerics.derivatives import positive, reciprocal, square
 from .._numerics.elementary import softplus
 from .._numerics.products import product
 from . import columns
@@ -140,12 +140,14 @@ def info_nce_loss(
         more = columns.side(more, negatives_mask, normalize, name="negatives_mask", in_batch=False)
         all_b = columns.together(all_b, more)
 
+    scale = reciprocal(temperature)
+
     def block(_: None, rows: Side) -> tuple[None, Array]:
-        z = product(rows.vectors, all_b.vectors, (1, 1)) / temperature
+        z = scale * product(rows.vectors, all_b.vectors, (1, 1))
         return None, columns.log_sum_exp(z, columns.others(rows, all_b))
 
     _, negative = columns.by_blocks(block, rows, all_b.place.shape[0])
-    return reduce(softplus(negative - own / temperature), weights, mask, reduction=reduction, axis_name=axis_name)
+    return reduce(softplus(negative - scale * own), weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 @jit

@@ -112,6 +112,12 @@ quotient = jax.custom_jvp(lambda a, b: a / b)
 quotient.defjvp(_quotient_rule, symbolic_zeros=True)
 
 
+@with_partials(lambda x: clip_to_finite(-1 / jnp.square(x)))
+def reciprocal(x: Array) -> Array:
+    """``1 / x``, for temperatures: one that is learned by its logarithm has a finite slope however low it is."""
+    return 1 / x
+
+
 def at_least(x: Array, least: ArrayLike) -> Array:
     """The larger one, but for the derivative `x`: what lies below still learns."""
     return x + lax.stop_gradient(jnp.maximum(x, least) - x)

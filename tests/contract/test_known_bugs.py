@@ -679,6 +679,13 @@ def dice_ignore_index(bug):
 
 
 @proof
+def ntxent_zero_embedding(bug):
+    arguments = bug.arguments()
+    (slope, _) = _slopes_of(loss_of(bug), arguments, "embeddings")
+    assert np.max(np.abs(slope)) < 1e3 and not np.any(slope[3])
+
+
+@proof
 def ensemble_missing_member(bug):
     predictions, labels = bug.arguments().values()
     for fair, score, slope in ((True, 0, np.zeros(3)), (False, 2 / 9, np.array([-1, 0, 1]) / 9)):

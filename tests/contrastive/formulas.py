@@ -66,7 +66,7 @@ def siglip(embeddings_a, embeddings_b, mask, logit_scale=10.0, logit_bias=-10.0,
     return softplus(-np.diag(z)) + (apart.sum(1) + apart.sum(0)) / 2
 
 
-# --- anchors, by labels -------------------------------------------------------------------------------------------------
+# --- anchors, by labels --------------------------------------------------------------------------------------------
 
 
 REFS = ("ref_embeddings", "ref_labels", "ref_mask")
