@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import optax
+from batches import BATCHES
 from images import IMAGES
 from jax import lax, nn
 from jax.scipy import special, stats
@@ -430,7 +431,7 @@ TARGETED = [
     by_optax("linear_cross_entropy", heads, dense_head, Targets(0.85, 0.75, 1.05), torch=dense_head_in_torch)._replace(
         floor=products, argnums=(0, 1), note="both gradients"
     ),
-    *(row for row in IMAGES if row.targets),
+    *(row for row in IMAGES + BATCHES if row.targets),
 ]
 
 OTHERS = [
@@ -522,7 +523,7 @@ OTHERS = [
         lambda z, t: 4 * optax.kl_divergence(nn.log_softmax(z / 2), nn.softmax(t / 2)),
         torch=distilled_by_torch,
     ),
-    *(row for row in IMAGES if row.targets is None),
+    *(row for row in IMAGES + BATCHES if row.targets is None),
 ]
 
 ROWS = TARGETED + OTHERS
