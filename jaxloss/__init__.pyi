@@ -494,6 +494,58 @@ def reduce(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def barlow_twins_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    redundancy_weight: NonNegative = 0.005,
+    eps: NonNegative = 1e-05,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def barlow_twins_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    redundancy_weight: NonNegative = 0.005,
+    eps: NonNegative = 1e-05,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def vicreg_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    invariance_weight: NonNegative = 25.0,
+    variance_weight: NonNegative = 25.0,
+    covariance_weight: NonNegative = 1.0,
+    eps: NonNegative = 0.0001,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def vicreg_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    invariance_weight: NonNegative = 25.0,
+    variance_weight: NonNegative = 25.0,
+    covariance_weight: NonNegative = 1.0,
+    eps: NonNegative = 0.0001,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def clip_loss(
     embeddings_a: ArrayLike,
     embeddings_b: ArrayLike,
@@ -596,6 +648,32 @@ def siglip_loss(
     logit_scale: Positive = 10.0,
     logit_bias: Finite = -10.0,
     normalize: bool = True,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def proxy_anchor_loss(
+    embeddings: ArrayLike,
+    proxies: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: Finite = 0.1,
+    alpha: Positive = 32.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def proxy_anchor_loss(
+    embeddings: ArrayLike,
+    proxies: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: Finite = 0.1,
+    alpha: Positive = 32.0,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

@@ -6,13 +6,16 @@ import numpy as np
 
 import jaxloss
 
-from ..harness.case import Case, normal, signs
+from ..harness.case import BAD_CLASS, Case, classes, normal, signs
 from . import formulas
 
 
 BAD_SIGN = tuple(("labels", value, f"labels must be -1 or 1, or bool, got {value}") for value in (0.0, 0.5))
 PAIRS = {"embeddings_a": normal(4), "embeddings_b": normal(4)}
 IN_BATCH = {"members": (), "kept": (0,), "meeting": True}
+WHOLE_BATCH = {**IN_BATCH, "pooled": True}
+LABELLED = {"embeddings": normal(4), "labels": classes(6)}
+PROXIES = np.random.default_rng(8).normal(size=(6, 4)).astype(np.float32)
 MORE_ROWS = np.random.default_rng(7).normal(size=(5, 4)).astype(np.float32)
 
 CASES = [
@@ -47,6 +50,30 @@ CASES = [
         {"logit_scale": 3.0, "logit_bias": -2.0},
         smooth=True,
         **IN_BATCH,
+    ),
+    Case(
+        jaxloss.vicreg_loss,
+        PAIRS,
+        formulas.vicreg,
+        {"invariance_weight": 2.0, "variance_weight": 3.0, "covariance_weight": 0.7, "eps": 0.01},
+        **WHOLE_BATCH,
+    ),
+    Case(
+        jaxloss.barlow_twins_loss,
+        PAIRS,
+        formulas.barlow_twins,
+        {"redundancy_weight": 0.3, "eps": 0.1},
+        smooth=True,
+        **WHOLE_BATCH,
+    ),
+    Case(
+        jaxloss.proxy_anchor_loss,
+        LABELLED,
+        formulas.proxy_anchor,
+        {"proxies": PROXIES, "margin": 0.2, "alpha": 2.0},
+        bad=BAD_CLASS,
+        smooth=True,
+        **WHOLE_BATCH,
     ),
 ]
 
