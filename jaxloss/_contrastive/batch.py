@@ -30,7 +30,7 @@ def vicreg_loss(
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
 ) -> Array:
-    r"""VICReg: two views of a thing should agree, while each feature varies over the batch and no two of them together.
+    r"""VICReg: two views should agree, while each feature varies over the batch, and no two of them together.
 
     With the means over the batch and the covariances :math:`C` of each view,
 
@@ -99,7 +99,7 @@ def barlow_twins_loss(
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
 ) -> Array:
-    r"""Barlow Twins: over a batch each feature of one view should correlate with itself in the other, and with no other.
+    r"""Barlow Twins: each feature of one view should correlate with itself in the other view, and with no other.
 
     .. math::
       \ell = \sum_k (1 - C_{kk})^2 + \lambda \sum_{k \neq l} C_{kl}^2, \qquad
@@ -184,19 +184,19 @@ def _root(x: Array) -> Array:
 
 
 def _standardized(
-    x: Array, counts: Array, number: Array, eps: Array, axis_name: AxisName | None
+    x: Array, counts: Array, number: Array, eps: ArrayLike, axis_name: AxisName | None
 ) -> tuple[Array, Array]:
     """Features of mean 0 and variance 1, and what `eps` leaves of that variance: all, of what doesn't vary."""
     # In units of the largest value, of which no square leaves the range of the dtype.
-    largest = devices.pmax(jnp.max(jnp.abs(lax.stop_gradient(x)), 0, initial=0), axis_name)
-    unit = power_of_two(jnp.maximum(largest, jnp.sqrt(lax.stop_gradient(eps))))
-    x = x / unit[None]
+    largest, least = (lax.stop_gradient(size) for size in (jnp.max(jnp.abs(x), 0, initial=0), jnp.asarray(eps)))
+    per_unit = 1 / power_of_two(jnp.maximum(devices.pmax(largest, axis_name), jnp.sqrt(least)))
+    x = x * per_unit[None]
     x = x - _mean(x, counts, number, axis_name)
-    floor = eps / unit / unit
+    floor = eps * per_unit * per_unit
     variance = psum(jnp.sum(counts[:, None] * square(x), 0), axis_name) / _divisor(number) + floor
     constant = variance == 0
-    variance = jnp.where(constant, 1, variance)
-    return x * jnp.where(constant, 0, lax.rsqrt(variance))[None], jnp.where(constant, 1, floor / variance)
+    reciprocal = jnp.where(constant, 0, lax.rsqrt(jnp.where(constant, 1, variance)))
+    return x * reciprocal[None], jnp.where(constant, 1, floor * square(reciprocal))
 
 
 def _beside_diagonal(a: Array, b: Array, share: Array, diagonal: Array, axis_name: AxisName | None) -> Array:

@@ -33,7 +33,7 @@ def proxy_anchor_loss(
     reduction: Reduction = "mean",
     axis_name: AxisName | None = None,
 ) -> Array:
-    r"""Proxy Anchor: each class has a proxy, which pulls the rows of its class and pushes all others, the worst hardest.
+    r"""Proxy Anchor: a proxy for each class pulls the rows of that class and pushes all others, the worst hardest.
 
     With the cosines :math:`s_{ic}` of row i and proxy c, and the classes :math:`P` that have a row in the batch,
 
@@ -86,8 +86,8 @@ def proxy_anchor_loss(
     def block(_: None, some: Side) -> tuple[None, tuple[_Sum, _Sum]]:
         cosines = product(some.vectors, x, (1, 1))
         own = some.place[:, None] == labelled.labels.T
-        near, far = -alpha * (cosines - margin), alpha * (cosines + margin)
-        return None, (_summed(near, counts, own), _summed(far, counts, ~own))
+        near, far = (cosines - margin) * alpha, (cosines + margin) * alpha
+        return None, (_summed(-near, counts, own), _summed(far, counts, ~own))
 
     _, found = columns.by_blocks(block, columns.side(proxies, None, True), x.shape[0])
     (of_own, pull), (_, push) = (_everywhere(part, axis_name) for part in found)

@@ -118,15 +118,18 @@ def alone(case: Case) -> Alone:
     @jax.jit
     def everything(x, rest):
         learned = x, jnp.zeros((1, *x.shape[1:]))
-        value, slopes = jax.value_and_grad(offset(case), argnums=(0, 1))(*learned, rest)
+        value, slopes = jax.value_and_grad(stretched(case), argnums=(0, 1))(*learned, rest)
         return arrays(case, rest)(x, rest, reduction="none"), value, *slopes
 
     return Alone(*map(np.asarray, everything(p.x, p.rest)))
 
 
-def offset(case: Case, axis_name: Any = None):
-    """The loss as a function of its first argument and of what every row shares: an offset of it."""
-    return lambda x, shared, rest: arrays(case, rest)(x + shared, rest, axis_name=axis_name)
+def stretched(case: Case, axis_name: Any = None):
+    """The loss as a function of its first argument and of what every row shares, by which it is stretched.
+
+    Not moved: some see no offset, and then there is only rounding to compare.
+    """
+    return lambda x, shared, rest: arrays(case, rest)(x * (1 + shared), rest, axis_name=axis_name)
 
 
 def same(results: Any, expected: Any, name: str = "") -> None:
