@@ -187,16 +187,15 @@ def _standardized(
     x: Array, counts: Array, number: Array, eps: ArrayLike, axis_name: AxisName | None
 ) -> tuple[Array, Array]:
     """Features of mean 0 and variance 1, and what `eps` leaves of that variance: all, of what doesn't vary."""
+    x = x - _mean(x, counts, number, axis_name)
     # In units of the largest value, of which no square leaves the range of the dtype.
     largest, least = (lax.stop_gradient(size) for size in (jnp.max(jnp.abs(x), 0, initial=0), jnp.asarray(eps)))
     per_unit = 1 / power_of_two(jnp.maximum(devices.pmax(largest, axis_name), jnp.sqrt(least)))
-    x = x * per_unit[None]
-    x = x - _mean(x, counts, number, axis_name)
     floor = eps * per_unit * per_unit
-    variance = psum(jnp.sum(counts[:, None] * square(x), 0), axis_name) / _divisor(number) + floor
+    variance = psum(jnp.sum(counts[:, None] * square(x * per_unit[None]), 0), axis_name) / _divisor(number) + floor
     constant = variance == 0
     reciprocal = jnp.where(constant, 0, lax.rsqrt(jnp.where(constant, 1, variance)))
-    return x * reciprocal[None], jnp.where(constant, 1, floor * square(reciprocal))
+    return x * (per_unit * reciprocal)[None], jnp.where(constant, 1, floor * square(reciprocal))
 
 
 def _beside_diagonal(a: Array, b: Array, share: Array, diagonal: Array, axis_name: AxisName | None) -> Array:
