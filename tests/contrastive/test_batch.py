@@ -218,5 +218,5 @@ def sized(*shape, dtype=jnp.float32):
     ids=lambda x: x.__name__ if callable(x) else None,
 )
 def test_temporaries(loss, arguments, most):
-    """Of value and gradient, in MiB, where all at once they take 1392, 672, 544, 448, and classes x batch alone 1024."""
+    """Of value and gradient, in MiB; all at once they take 1392, 672, 544, 448, and classes x batch alone 1024."""
     assert temporaries(jax.value_and_grad(loss, (0, 1)), *arguments) <= most * 2**20
