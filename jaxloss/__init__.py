@@ -33,6 +33,7 @@ from ._combination.weighing import (
 )
 from ._contract.checks import checked as checked
 from ._contract.reduction import Total as Total, reduce as reduce
+from ._contrastive.batch import barlow_twins_loss as barlow_twins_loss, vicreg_loss as vicreg_loss
 from ._contrastive.labelled import (
     circle_loss as circle_loss,
     multi_similarity_loss as multi_similarity_loss,
@@ -45,6 +46,7 @@ from ._contrastive.pairs import (
     info_nce_loss as info_nce_loss,
     siglip_loss as siglip_loss,
 )
+from ._contrastive.proxies import proxy_anchor_loss as proxy_anchor_loss
 from ._contrastive.triplets import batch_triplet_loss as batch_triplet_loss
 from ._detection.boxes import (
     ciou_loss as ciou_loss,

@@ -320,7 +320,7 @@ def _add(a: Array, a_rest: Array, b: Array, b_rest: Array) -> tuple[Array, Array
     return whole, jnp.where(finite, rest - (whole - total), 0)
 
 
-def psum(x: Array, axis_name: AxisName) -> Array:
+def psum(x: Array, axis_name: AxisName | None) -> Array:
     """One name at a time: a psum over two refuses a value that varies along only one of them."""
     return functools.reduce(lax.psum, devices.names(axis_name), x)
 

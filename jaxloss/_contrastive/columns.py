@@ -35,12 +35,12 @@ class Side(NamedTuple):
     labels: Any = None  # [rows]
 
 
-def embeddings(name: str, x: ArrayLike, like: Array | None = None) -> Array:
+def embeddings(name: str, x: ArrayLike, like: Array | None = None, rows: str = "batch") -> Array:
     """``[batch, features]``, in the dtype to compute in; with as many features as `like`."""
     x = inputs.floating(name, x)
     if x.ndim != 2:
         hint = "reshape(-1, features) makes one batch of several, jax.vmap keeps them apart"
-        raise ValueError(message(f"{name} must have shape [batch, features], got {x.shape}; {hint}"))
+        raise ValueError(message(f"{name} must have shape [{rows}, features], got {x.shape}; {hint}"))
     if like is None:
         return x
     if x.shape[1] != like.shape[1]:

@@ -1051,7 +1051,7 @@ def test_labels_out_of_range_in_every_integer(case, x64):
     ):
         labels = arguments["labels"].astype(dtype)
         labels[0] = label
-        losses = case.loss(**{**arguments, "labels": labels}, **case.options, reduction="none")
+        losses = np.atleast_1d(case.loss(**{**arguments, "labels": labels}, **case.options, reduction="none"))
         assert np.all(np.isnan(losses[0])) and not np.any(np.isnan(losses[1:])), label
 
 
@@ -1062,7 +1062,7 @@ def test_labels_that_32_bits_do_not_hold(case):
     labels = np.stack([arguments["labels"].astype("int64")] * 3)
     for row, label in enumerate((2**32 + 1, -(2**32), 2**63 - 1)):
         labels[row, 0] = label
-        losses = case.loss(**{**arguments, "labels": labels[row]}, **case.options, reduction="none")
+        losses = np.atleast_1d(case.loss(**{**arguments, "labels": labels[row]}, **case.options, reduction="none"))
         assert np.all(np.isnan(losses[0])) and not np.any(np.isnan(losses[1:])), label
     mask = np.ones(case.mask_shape(losses.shape), bool)
     mask[0] = False

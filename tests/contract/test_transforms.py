@@ -33,12 +33,12 @@ from ..harness.problems import (
     grid,
     mean_of,
     of_any_size,
-    offset,
     open_arrays,
     places,
     problem,
     same,
     slope,
+    stretched,
 )
 from ..harness.rows import CASES, FIRST, exhaustive
 from .test_contract import complaint, spoiled
@@ -284,7 +284,7 @@ def test_mapped_axes(case):
             for mesh, spec, names in over:
                 inside = mapped(step(case, names, mean=not check_vma), mesh=mesh, in_specs=(spec, P(), spec))
                 yield f"inside, {spec} over {names}, check_vma={check_vma}", inside(x, shared, rest)
-            outside = mapped(offset(case, "data"), mesh=line, in_specs=(P("data"), P(), P("data")))
+            outside = mapped(stretched(case, "data"), mesh=line, in_specs=(P("data"), P(), P("data")))
             yield f"outside, check_vma={check_vma}", jax.value_and_grad(outside, argnums=1)(x, shared, rest)
         x, rest = jax.tree.map(lambda x: x[:, None], (x, rest))
         yield "vmap", jax.vmap(step(case, "data"), (0, None, 0), axis_name="data")(x, shared, rest)
@@ -299,7 +299,7 @@ def test_mapped_axes(case):
 
 def step(case: Case, names: Any, mean: bool = True):
     def step(x, shared, rest):
-        value, gradient = jax.value_and_grad(offset(case, names), argnums=1)(x, shared, rest)
+        value, gradient = jax.value_and_grad(stretched(case, names), argnums=1)(x, shared, rest)
         return value, lax.pmean(gradient, names) if mean else gradient
 
     return step

@@ -27,6 +27,23 @@ KINKS = [
         margin=1.0,
         positive_margin=1.0,
     ),
+    at(
+        jaxloss.vicreg_loss,
+        "no_variance",
+        {"embeddings_a": [[0, 0]] * 3, "embeddings_b": [[0, 0]] * 3},
+        embeddings_a=[[1.0, 2]] * 3,
+        embeddings_b=[[1.0, 2]] * 3,
+        eps=0.0,
+    ),
+    at(
+        jaxloss.vicreg_loss,
+        "variance_of_1",
+        {"embeddings_a": [[0]] * 3, "embeddings_b": [[0]] * 3, "eps": 0, "variance_weight": 0},
+        embeddings_a=[[1.0], [-1], [0]],
+        embeddings_b=[[1.0], [-1], [0]],
+        variance_weight=25.0,
+        eps=0.0,
+    ),
 ]
 KINKS += [
     at(
@@ -85,5 +102,42 @@ EDGES = [
     *(
         at(loss, "no_pairs", {"embeddings": [[0, 0]] * 2}, embeddings=[[1.0, 2], [2, 1]], labels=[0, 1])
         for loss in (jaxloss.ntxent_loss, jaxloss.supcon_loss, jaxloss.circle_loss, jaxloss.batch_triplet_loss)
+    ),
+    at(
+        jaxloss.vicreg_loss,
+        "one_row",
+        {"embeddings_a": [[25, 0]], "embeddings_b": [[-25, 0]], "variance_weight": 0.9, "covariance_weight": 0},
+        embeddings_a=[[1.0, 2]],
+        embeddings_b=[[0.0, 2]],
+        variance_weight=25.0,
+        covariance_weight=1.0,
+        eps=0.01,
+    ),
+    at(
+        jaxloss.barlow_twins_loss,
+        "no_variance",
+        {"embeddings_a": [[0, 0]] * 3, "embeddings_b": [[0, 0]] * 3, "redundancy_weight": 0, "eps": 0},
+        embeddings_a=[[1.0, 2]] * 3,
+        embeddings_b=[[3.0, 4]] * 3,
+        redundancy_weight=0.01,
+        eps=0.0,
+    ),
+    at(
+        jaxloss.proxy_anchor_loss,
+        "zero_vectors",
+        {"embeddings": [[0, 0]] * 2, "proxies": [[0, 0]] * 2},
+        embeddings=[[0.0, 0]] * 2,
+        proxies=[[1.0, 2], [3, 0]],
+        labels=[0, 0],
+    ),
+    at(
+        jaxloss.proxy_anchor_loss,
+        "one_class",
+        {"embeddings": [[0, 0]] * 2, "proxies": [[0, 0]], "margin": 2 / 3},
+        embeddings=[[1.0, 2]] * 2,
+        proxies=[[1.0, 2]],
+        labels=[0, 0],
+        margin=1.0,
+        alpha=1.0,
     ),
 ]

@@ -6,7 +6,7 @@ import numpy as np
 
 import jaxloss
 
-from ..harness.case import Argument, Case, floats, normal, signs
+from ..harness.case import BAD_CLASS, Argument, Case, classes, floats, normal, signs
 from . import formulas
 
 
@@ -27,6 +27,9 @@ def on_a_grid(*shape: int) -> Argument:
 
 BATCHES = {"embeddings": normal(4), "labels": Argument("name", names)}
 GRIDS = {**BATCHES, "embeddings": on_a_grid(4)}
+WHOLE_BATCH = {**IN_BATCH, "pooled": True}
+LABELLED = {"embeddings": normal(4), "labels": classes(6)}
+PROXIES = np.random.default_rng(8).normal(size=(6, 4)).astype(np.float32)
 MORE_ROWS = np.random.default_rng(7).normal(size=(5, 4)).astype(np.float32)
 
 REFS = {
@@ -115,6 +118,30 @@ CASES = [
             **IN_BATCH,
         )
         for mining, options in {"hard": {}, "semihard": {}, "all": {"smooth": True}}.items()
+    ),
+    Case(
+        jaxloss.vicreg_loss,
+        PAIRS,
+        formulas.vicreg,
+        {"invariance_weight": 2.0, "variance_weight": 3.0, "covariance_weight": 0.7, "eps": 0.01},
+        **WHOLE_BATCH,
+    ),
+    Case(
+        jaxloss.barlow_twins_loss,
+        PAIRS,
+        formulas.barlow_twins,
+        {"redundancy_weight": 0.3, "eps": 0.5},
+        smooth=True,
+        **WHOLE_BATCH,
+    ),
+    Case(
+        jaxloss.proxy_anchor_loss,
+        LABELLED,
+        formulas.proxy_anchor,
+        {"proxies": PROXIES, "margin": 0.2, "alpha": 2.0},
+        bad=BAD_CLASS,
+        smooth=True,
+        **WHOLE_BATCH,
     ),
 ]
 

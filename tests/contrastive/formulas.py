@@ -164,3 +164,51 @@ def triplets(embeddings, labels, mask, margin=1.0, mining="hard", smooth=False, 
             each = each[each > 0]
         losses[i], terms[i] = np.mean(each) if np.size(each) else 0, np.size(each) if mining == "all" else 1
     return losses, terms
+
+
+def covariances(a, b, counts, divisor):
+    """Of each feature of a with each of b."""
+    a, b = (x - counts @ x / counts.sum() for x in (a, b))
+    return a.T @ np.diag(counts) @ b / divisor
+
+
+def vicreg(
+    embeddings_a,
+    embeddings_b,
+    mask,
+    invariance_weight=25.0,
+    variance_weight=25.0,
+    covariance_weight=1.0,
+    eps=1e-4,
+):
+    """`mask` has how often each row counts, as in all losses of whole batches."""
+    if mask.sum() == 0:
+        return 0.0
+    gap = mask @ np.square(embeddings_a - embeddings_b).mean(1) / mask.sum()
+    loss = invariance_weight * gap
+    for x in (embeddings_a, embeddings_b):
+        c = covariances(x, x, mask, mask.sum() - 1)
+        short = np.maximum(1 - np.sqrt(np.diag(c) + eps), 0).mean()
+        off = np.square(c[~np.eye(len(c), dtype=bool)]).sum() / len(c)
+        loss = loss + variance_weight / 2 * short + covariance_weight * off
+    return loss
+
+
+def barlow_twins(embeddings_a, embeddings_b, mask, redundancy_weight=5e-3, eps=1e-5):
+    if mask.sum() == 0:
+        return 0.0
+    a, b = embeddings_a, embeddings_b
+    variances = [np.diag(covariances(x, x, mask, mask.sum())) + eps for x in (a, b)]
+    c = covariances(a, b, mask, mask.sum()) / np.sqrt(np.outer(*variances))
+    return np.square(1 - np.diag(c)).sum() + redundancy_weight * np.square(c[~np.eye(len(c), dtype=bool)]).sum()
+
+
+def proxy_anchor(embeddings, labels, mask, proxies, margin=0.1, alpha=32.0):
+    s = units(embeddings) @ units(proxies).T
+    pulls, pushes = [], []
+    for c in range(len(proxies)):
+        own = (labels == c) & (mask > 0)
+        if own.any():
+            pulls.append(np.log1p((mask * np.exp(-alpha * (s[:, c] - margin)))[own].sum()))
+        pushes.append(np.log1p((mask * np.exp(alpha * (s[:, c] + margin)))[labels != c].sum()))
+    return np.sum(pulls) / max(len(pulls), 1) + np.mean(pushes)
