@@ -33,12 +33,14 @@ from ._combination.weighing import (
 )
 from ._contract.checks import checked as checked
 from ._contract.reduction import Total as Total, reduce as reduce
+from ._contrastive.angular import arcface_loss as arcface_loss, cosface_loss as cosface_loss
 from ._contrastive.pairs import (
     clip_loss as clip_loss,
     contrastive_loss as contrastive_loss,
     info_nce_loss as info_nce_loss,
     siglip_loss as siglip_loss,
 )
+from ._contrastive.views import dino_loss as dino_loss
 from ._detection.boxes import (
     ciou_loss as ciou_loss,
     diou_loss as diou_loss,

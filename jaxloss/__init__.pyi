@@ -494,6 +494,62 @@ def reduce(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def arcface_loss(
+    embeddings: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 0.5,
+    scale: Positive = 64.0,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def arcface_loss(
+    embeddings: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 0.5,
+    scale: Positive = 64.0,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def cosface_loss(
+    embeddings: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 0.35,
+    scale: Positive = 64.0,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def cosface_loss(
+    embeddings: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 0.35,
+    scale: Positive = 64.0,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def clip_loss(
     embeddings_a: ArrayLike,
     embeddings_b: ArrayLike,
@@ -596,6 +652,32 @@ def siglip_loss(
     logit_scale: Positive = 10.0,
     logit_bias: Finite = -10.0,
     normalize: bool = True,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def dino_loss(
+    logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    center: ArrayLike | None = None,
+    temperature: Positive = 0.1,
+    teacher_temperature: Positive = 0.04,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def dino_loss(
+    logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    center: ArrayLike | None = None,
+    temperature: Positive = 0.1,
+    teacher_temperature: Positive = 0.04,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

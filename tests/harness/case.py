@@ -40,12 +40,13 @@ class Case:
       inputs: the arguments by name, the first one differentiable.
       reference: from the arguments and options in float64 to per-element losses.
       options: keywords beyond weights, mask, reduction and axis_name.
-      label_weights: from the labels and options to what each element counts by itself; None is 1 each.
+      label_weights: from the labels, or None, and options to what each element counts by itself; None is 1 each.
       members: of a loss of sets, the shape of an image's members, which is that of the mask behind the batch axis. The
         reference and `label_weights` get the mask, too.
       kept: of a loss of sets, the axes of the first argument that the losses have.
       meeting: rows of the batch meet each other, as anchors or in one number of the whole batch: what doesn't fit in
         one of them spoils all.
+      split: devices may have a part of the first axis each; else it is of what meets, which all have whole.
       pooled: there is one number a batch, in which weights are copies; the reference gets them, too.
       constant: arguments that no gradient reaches.
       bad: single values that don't fit: argument, value, and what `checked` says of them.
@@ -64,6 +65,7 @@ class Case:
     members: tuple[int, ...] | None = None
     kept: tuple[int, ...] = ()
     meeting: bool = False
+    split: bool = True
     pooled: bool = False
     constant: tuple[str, ...] = ()
     bad: tuple[tuple[str, Any, str], ...] = ()
@@ -96,7 +98,7 @@ class Case:
         losses = np.asarray(self.reference(**wide, **options), np.float64)
         if self.members is not None and mask is not None:
             exists = mask.reshape(BATCH, -1).any(1).reshape(BATCH, *[1] * (losses.ndim - 1))
-        own = 1.0 if self.label_weights is None else self.label_weights(wide["labels"], **options)
+        own = 1.0 if self.label_weights is None else self.label_weights(wide.get("labels"), **options)
         return losses, np.broadcast_to(own * exists, losses.shape) * weights
 
     def weights_shape(self) -> tuple[int, ...]:
