@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes, inputs
-from .._contract.checks import array, iota, message
+from .._contract.checks import array, message
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.shapes import bool_mask, broadcastable, unsharded
@@ -79,9 +79,8 @@ def dino_loss(
     teaches = unsharded(exists, 0)[: teacher.shape[0]]
     probs = _taught(unsharded(teacher, 0), teaches, center, teacher_temperature)
 
-    others = teaches[:, None] & (iota(teaches, 0)[:, None] != iota(exists, 0)[None]) & exists[None]
-    count = jnp.sum(others, 0, dtype=z.dtype)
-    target = jnp.sum(jnp.where(others[..., None], probs[:, None], 0), 0)
+    count = _of_others(teaches.astype(z.dtype), rows[0]) * exists.astype(z.dtype)
+    target = _of_others(probs, rows[0])
 
     z = jnp.where(count[..., None] > 0, z, 0)
     top = softmax.row_max(z, 2)
@@ -109,8 +108,9 @@ def _views(logits: ArrayLike, teacher_logits: ArrayLike) -> tuple[Array, Array]:
 
 
 def _taught(teacher: Array, exists: Array, center: ArrayLike | None, temperature: Any) -> Array:
-    """The teacher's probabilities, held constant."""
-    teacher = jnp.where(exists[..., None], teacher, 0)
+    """The teacher's probabilities, held constant; 0 where masked."""
+    exists = exists[..., None]
+    teacher = jnp.where(exists, teacher, 0)
     if center is not None:
         center = array("center", center)
         if center.shape != teacher.shape[2:]:
@@ -118,4 +118,18 @@ def _taught(teacher: Array, exists: Array, center: ArrayLike | None, temperature
         teacher = teacher - center.astype(teacher.dtype)[None, None]
     below = softmax.shifted(teacher, softmax.row_max(teacher, 2))
     probs = jnp.exp(below / temperature)
-    return lax.stop_gradient(probs / jnp.sum(probs, 2, keepdims=True))
+    return lax.stop_gradient(jnp.where(exists, probs / jnp.sum(probs, 2, keepdims=True), 0))
+
+
+def _of_others(x: Array, views: Any) -> Array:
+    """For each view the sum over all but itself, of what there is for the first of them: before it and behind it, as
+    the difference to the sum over all would cancel."""
+    count, *rest = x.shape
+
+    def beside(x: Array, *by: int) -> Array:
+        return jnp.pad(x, [by, *[(0, 0) for _ in rest]])
+
+    before = beside(jnp.cumsum(x, 0), 1, 0)[:count]
+    behind = beside(lax.cumsum(x, 0, reverse=True), 0, 1)[1:]
+    of_all = jnp.broadcast_to(jnp.sum(x, 0), (views - count, *rest))
+    return jnp.concatenate([before + behind, of_all])

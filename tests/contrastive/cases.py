@@ -93,11 +93,4 @@ MORE = [
     Case(jaxloss.info_nce_loss, PAIRS, formulas.info_nce, {"normalize": False}, name="products", **IN_BATCH),
     Case(jaxloss.clip_loss, PAIRS, formulas.clip, {"normalize": False}, name="products", **IN_BATCH),
     Case(jaxloss.siglip_loss, PAIRS, formulas.siglip, {"normalize": False}, name="products", **IN_BATCH),
-    Case(
-        jaxloss.cosface_loss,
-        {"embeddings": normal(2, 4), "labels": classes(6, 2)},
-        formulas.cosface,
-        {"kernel": CENTERS, "scale": 3.0},
-        name="centers",
-    ),
 ]
