@@ -183,17 +183,16 @@ def _of_angles(
 
 def _directions(embeddings: ArrayLike, kernel: ArrayLike) -> tuple[Array, Array]:
     """The embeddings as they are, and the kernel as unit vectors: ``[classes, centers, features]``."""
-    x, kernel = inputs.floating("embeddings", embeddings), inputs.floating("kernel", kernel)
+    x, given = inputs.floating("embeddings", embeddings), inputs.floating("kernel", kernel)
     if not x.ndim:
         raise ValueError(message("embeddings must have an axis of features, got shape ()"))
     features = x.shape[-1]
-    if kernel.ndim not in (2, 3) or kernel.shape[0] != features or 0 in kernel.shape[1:]:
-        hint = "; transposed it fits: kernel.T" if kernel.ndim == 2 and kernel.shape[1] == features else ""
+    if given.ndim not in (2, 3) or given.shape[0] != features or 0 in given.shape[1:]:
+        hint = "; transposed it fits: kernel.T" if given.ndim == 2 and given.shape[1] == features else ""
         wanted = f"({features}, classes) or ({features}, classes, centers)"
-        raise ValueError(message(f"kernel must have shape {wanted}, got {kernel.shape}{hint}"))
-    kernel = columns.gathered(kernel.astype(x.dtype), None)
-    centers = jnp.moveaxis(kernel.reshape(*kernel.shape[:2], -1 if kernel.ndim == 3 else 1), 0, 2)
-    return x, norm.unit(centers)
+        raise ValueError(message(f"kernel must have shape {wanted}, got {given.shape}{hint}"))
+    centers = given.astype(x.dtype) if given.ndim == 3 else given.astype(x.dtype)[..., None]
+    return x, norm.unit(jnp.moveaxis(columns.gathered(centers, None), 0, 2))
 
 
 def _others(scale: Array, x: Array, labels: Array, centers: Array) -> Array:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import AxisType, PartitionSpec as P
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import jaxloss
 
@@ -179,7 +179,7 @@ def test_temporaries_of_many_classes(loss):
 @pytest.mark.parametrize("check_vma", [True, False])
 @pytest.mark.parametrize("data", [False, True])
 def test_classes_over_devices_in_blocks(check_vma, data):
-    """Several blocks of rows, labels in all slices; a message of each kind, not one for each block."""
+    """Several blocks of rows, labels in all slices, with and without rows of its own for each device of "data"."""
     mesh = jax.make_mesh((2, 4), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
     x, labels = RNG.normal(size=(1024, 4)).astype(np.float32), RNG.integers(0, 8192, 1024)
     kernel = RNG.normal(size=(4, 8192)).astype(np.float32)
@@ -204,6 +204,21 @@ def test_classes_over_devices_in_blocks(check_vma, data):
     found, expected = mapped(x, kernel, labels), f(x, kernel, labels)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected)):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+def test_a_kernel_split_by_classes_under_jit(kind):
+    """Nothing to name there; the gradient stays where the kernel is."""
+    mesh = jax.make_mesh((2, 4), ("data", "model"), axis_types=(kind, kind))
+    arrays = RNG.normal(size=(8, 4)).astype(np.float32), RNG.normal(size=(4, 16)).astype(np.float32)
+    arrays = *arrays, RNG.integers(0, 16, 8)
+    specs = P("data"), P(None, "model"), P("data")
+    placed = [jax.device_put(x, NamedSharding(mesh, spec)) for x, spec in zip(arrays, specs)]
+    step = jax.jit(jax.value_and_grad(functools.partial(jaxloss.arcface_loss, scale=4.0), (0, 1)))
+    found, expected = step(*placed), step(*arrays)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)
+    if kind == AxisType.Explicit:
+        assert found[1][1].sharding.spec == specs[1]
 
 
 def test_kernels_that_do_not_fit():
