@@ -80,7 +80,7 @@ COLUMNS = {
     "checked": ("`checked`, around the loss, its gradient and a scan", ["checked_changes_nothing_where_values_fit"]),
 }
 
-WITHOUT = {"sweep": "no number", "axis_name": "rows meet"}
+WITHOUT = {"sweep": "no number", "axis_name": "rows meet", "mapped": "by batch"}
 
 HEAD = """\
 # What is tested
@@ -90,8 +90,9 @@ Every loss under every transform and mode that the contract names, each as a tes
 [test_platforms](../tests/contract/test_platforms.py), and everywhere under `jax_numpy_dtype_promotion="strict"`,
 `jax_numpy_rank_promotion="raise"` and warnings as errors. ✓ is a test that `make test` runs, ○ one of `make test-all`;
 this page is made from the list of them, and a test fails when it is out of date. "No number" is a loss without an
-option that is one. Two things can't work, for any loss, and raise an error that is tested: `axis_name` with
-`reduction="none"`, which reduces nothing, and `checked` inside `jit` instead of around it.
+option that is one; "by batch" one of whose first axis no device has a part, which its family tests by its batch. Two
+things can't work, for any loss, and raise an error that is tested: `axis_name` with `reduction="none"`, which reduces
+nothing, and `checked` inside `jit` instead of around it.
 
 What a loss computes, `make test` asks of every row. What JAX makes of the program it asks of one row of each kind
 (elementwise, by a rule of its own, of members, of vectors, by class, in a loop, by a sort, of norms, of rows that

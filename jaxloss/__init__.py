@@ -33,6 +33,7 @@ from ._combination.weighing import (
 )
 from ._contract.checks import checked as checked
 from ._contract.reduction import Total as Total, reduce as reduce
+from ._contrastive.angular import arcface_loss as arcface_loss, cosface_loss as cosface_loss
 from ._contrastive.batch import barlow_twins_loss as barlow_twins_loss, vicreg_loss as vicreg_loss
 from ._contrastive.labelled import (
     circle_loss as circle_loss,
@@ -48,6 +49,7 @@ from ._contrastive.pairs import (
 )
 from ._contrastive.proxies import proxy_anchor_loss as proxy_anchor_loss
 from ._contrastive.triplets import batch_triplet_loss as batch_triplet_loss
+from ._contrastive.views import dino_loss as dino_loss
 from ._detection.boxes import (
     ciou_loss as ciou_loss,
     diou_loss as diou_loss,

@@ -494,6 +494,114 @@ def reduce(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def arcface_loss(
+    embeddings: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 0.5,
+    scale: Positive = 64.0,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def arcface_loss(
+    embeddings: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 0.5,
+    scale: Positive = 64.0,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def cosface_loss(
+    embeddings: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 0.35,
+    scale: Positive = 64.0,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def cosface_loss(
+    embeddings: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 0.35,
+    scale: Positive = 64.0,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def barlow_twins_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    redundancy_weight: NonNegative = 0.005,
+    eps: NonNegative = 1e-05,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def barlow_twins_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    redundancy_weight: NonNegative = 0.005,
+    eps: NonNegative = 1e-05,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def vicreg_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    invariance_weight: NonNegative = 25.0,
+    variance_weight: NonNegative = 25.0,
+    covariance_weight: NonNegative = 1.0,
+    eps: NonNegative = 0.0001,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def vicreg_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    invariance_weight: NonNegative = 25.0,
+    variance_weight: NonNegative = 25.0,
+    covariance_weight: NonNegative = 1.0,
+    eps: NonNegative = 0.0001,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def circle_loss(
     embeddings: ArrayLike,
     labels: ArrayLike,
@@ -728,6 +836,32 @@ def siglip_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def proxy_anchor_loss(
+    embeddings: ArrayLike,
+    proxies: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: Finite = 0.1,
+    alpha: Positive = 32.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def proxy_anchor_loss(
+    embeddings: ArrayLike,
+    proxies: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: Finite = 0.1,
+    alpha: Positive = 32.0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def batch_triplet_loss(
     embeddings: ArrayLike,
     labels: ArrayLike,
@@ -756,6 +890,32 @@ def batch_triplet_loss(
     ref_embeddings: ArrayLike | None = None,
     ref_labels: ArrayLike | None = None,
     ref_mask: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def dino_loss(
+    logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    center: ArrayLike | None = None,
+    temperature: Positive = 0.1,
+    teacher_temperature: Positive = 0.04,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def dino_loss(
+    logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    center: ArrayLike | None = None,
+    temperature: Positive = 0.1,
+    teacher_temperature: Positive = 0.04,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

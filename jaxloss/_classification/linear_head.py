@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
-from jax.sharding import NamedSharding, PartitionSpec as P
 
 from .._contract import chunks, devices, inputs
 from .._contract.checks import array, message, widened
@@ -83,15 +82,10 @@ def chunked(
     count = math.prod(rows)
     plan = chunks.chunks_of(tokens.hidden, count, chunk_size)
 
-    # Explicit sharding follows where sharded axes come first, and one step at a time.
-    place = jax.typeof(tokens.hidden).sharding
-    tokens = jax.tree.map(devices.split_by_many, tokens)
-    axes = sorted(range(len(rows)), key=lambda axis: place.spec[axis] is None)
+    flat, unflat = chunks.flattening(tokens.hidden)
 
     def group(x: Array) -> Array:
-        tail = x.shape[len(rows) :]
-        x = x.transpose(*axes, *range(len(rows), x.ndim))
-        return chunks.grouped(x.reshape(count, *tail), plan)
+        return chunks.grouped(flat(x), plan)
 
     order = jnp.argsort(~group(tokens.exists), 1, stable=True) if masked else None
 
@@ -99,12 +93,8 @@ def chunked(
         return x if order is None else jnp.take_along_axis(x, jnp.expand_dims(order, tuple(range(2, x.ndim))), 1)
 
     def restore(x: Array) -> Array:
-        tail = x.shape[2:]
         x = ordered(chunks.restored(x, plan), None if order is None else jnp.argsort(order, 1))
-        x = x.reshape(count, *tail).reshape([*(rows[axis] for axis in axes), *tail])
-        x = x.transpose(*np.argsort(axes), *range(len(rows), x.ndim))
-        by_row = P(*place.spec[:-1])
-        return jax.sharding.reshard(x, NamedSharding(place.mesh, by_row)) if {*by_row} - {None} else x
+        return unflat(chunks.joined(x, plan))
 
     chunked = jax.tree.map(lambda x: chunks.cut(ordered(group(x), order), plan), tokens)
     some = jnp.any(chunked.exists, 1) if masked else jnp.ones(plan.count, bool)
@@ -126,8 +116,7 @@ def as_varying(tokens: Tokens, layer: Layer, axis_name: AxisName | None) -> tupl
 
     So each slope adds up on its device, and is summed over the devices once.
     """
-    axes = frozenset().union(*map(devices.mapped_axes, jax.tree.leaves((tokens, layer)))) - {*devices.names(axis_name)}
-    tokens, layer = jax.tree.map(lambda x: devices.varying(x, axes), (tokens, layer))
+    tokens, layer = devices.alike((tokens, layer), but=axis_name)
     soft_cap = None if layer.soft_cap is None else devices.pbroadcast(layer.soft_cap, axis_name)
     return tokens._replace(hidden=devices.pbroadcast(tokens.hidden, axis_name)), layer._replace(soft_cap=soft_cap)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec as P
 
 from . import devices
 from .types import Array
@@ -56,3 +60,25 @@ def restored(x: Array, chunks: Chunks) -> Array:
 def joined(x: Array, chunks: Chunks) -> Array:
     """Groups as ``[rows, ...]``."""
     return x.reshape(chunks.groups * chunks.size, *x.shape[2:])
+
+
+def flattening(lead: Array) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+    """Ways to make one axis of all of `lead` but the last, and back.
+
+    Explicit sharding follows where sharded axes come first, and one step at a time.
+    """
+    rows, place = lead.shape[:-1], jax.typeof(lead).sharding
+    axes = sorted(range(len(rows)), key=lambda axis: place.spec[axis] is None)
+
+    def flat(x: Array) -> Array:
+        x = devices.split_by_many(x)
+        x = x.transpose(*axes, *range(len(rows), x.ndim))
+        return x.reshape(math.prod(rows), *x.shape[len(rows) :])
+
+    def restored(x: Array) -> Array:
+        x = x.reshape([*(rows[axis] for axis in axes), *x.shape[1:]])
+        x = x.transpose(*np.argsort(axes), *range(len(rows), x.ndim))
+        by_row = P(*place.spec[:-1])
+        return jax.sharding.reshard(x, NamedSharding(place.mesh, by_row)) if {*by_row} - {None} else x
+
+    return flat, restored

@@ -154,6 +154,12 @@ def varying(x: Array, axes: set[str] | frozenset[str]) -> Array:
     return cast.pcast(x, missing, to="varying") if hasattr(lax, "pcast") else cast.pvary(x, missing)
 
 
+def alike(tree: Any, but: AxisName | None = None) -> Any:
+    """Everything as varying over the mapped axes over which anything does, but for these."""
+    axes = frozenset().union(*map(mapped_axes, jax.tree.leaves(tree))) - {*names(but)}
+    return jax.tree.map(lambda x: varying(x, axes), tree)
+
+
 def mapped_axes(x: Any) -> frozenset[str]:
     """Over which axes `x` varies."""
     kind: Any = jax.typeof(x)

@@ -204,7 +204,7 @@ def clip_loss(
     rows, all_b, own = _sides(embeddings_a, embeddings_b, mask, normalize, reduction, axis_name)
 
     def block(by_column: _Sum, rows: Side) -> tuple[_Sum, Array]:
-        z = logit_scale * product(rows.vectors, all_b.vectors, (1, 1))
+        z = product(rows.vectors, all_b.vectors, (1, 1)) * logit_scale
         meets = columns.others(rows, all_b)
         return _added(by_column, jnp.where(meets, z, -jnp.inf)), columns.log_sum_exp(z, meets)
 

@@ -106,9 +106,9 @@ def batch_triplet_loss(
         nothing = 0 * jnp.sum(rows.vectors, 1)
         return anchors.reduced(Found(nothing, nothing), call)
     if mining == "hard":
-        held = (side._replace(vectors=lax.stop_gradient(side.vectors)) for side in (rows, others))
-        chosen = anchors.by_blocks(_distances, _hardest, *held)
-        return anchors.reduced(_of_chosen(rows.vectors, others.vectors, *chosen, cost), call)
+        held = [side._replace(vectors=lax.stop_gradient(side.vectors)) for side in (rows, others)]
+        far, near, some = anchors.by_blocks(_distances, _hardest, held[0], held[1])
+        return anchors.reduced(_of_chosen(rows.vectors, others.vectors, far, near, some, cost), call)
     of_block = functools.partial(_semihard if mining == "semihard" else _every, cost=cost)
     return anchors.reduced(anchors.by_blocks(_distances, of_block, rows, others, _FEW), call)
 

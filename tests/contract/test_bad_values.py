@@ -75,7 +75,7 @@ def test_an_option_out_of_range_spoils_every_loss_and_its_own_slope(case: Case):
 
         (_, losses), slope = spoiled(jnp.float32(np.nan))
         counted = case.expected(case.arguments())[1] > 0
-        assert np.isnan(losses)[counted].all() and np.isnan(slope), name
+        assert np.isnan(losses)[counted].all() and (np.isnan(slope) or name in case.constant), name
 
 
 EPS = 2.0**-23

@@ -43,6 +43,9 @@ LOGITS = {"logits": (normal(ROWS, CLASSES), BOTH)}
 LINEAR = {"hidden": (normal(ROWS, FEATURES), BY_ROW), "kernel": (normal(FEATURES, CLASSES), P(None, "model"))}
 LAYER = {"bias": (normal(CLASSES), BY_CLASS), "soft_cap": (np.float32(3), NONE)}
 SOFT = {"labels": (distributions(ROWS, CLASSES), BOTH)}
+ANGLES = {"embeddings": (normal(ROWS, FEATURES), BY_ROW), "kernel": (normal(FEATURES, CLASSES), P(None, "model"))}
+ANGLES |= {"margin": (np.float32(0.4), NONE), "scale": (np.float32(3), NONE)}
+CENTERS = {"kernel": (normal(FEATURES, CLASSES, 3), P(None, "model"))}
 linear_cross_entropy = functools.partial(jaxloss.linear_cross_entropy, chunk_size=3)
 
 # The loss, what it is differentiated by and what not, each with its place.
@@ -61,6 +64,8 @@ CALLS = {
         {"labels": (LABELS, BY_ROW)},
     ),
     "linear, probabilities": (linear_cross_entropy, LINEAR | LAYER | SOFT | NUMBERS | BY_CLASSES, {}),
+    "angles": (jaxloss.cosface_loss, ANGLES | WEIGHTS, {"labels": (LABELS, BY_ROW)}),
+    "angles, centers": (jaxloss.arcface_loss, ANGLES | CENTERS | WEIGHTS, {"labels": (LABELS, BY_ROW)}),
 }
 all_calls = pytest.mark.parametrize("call", CALLS)
 either_way = pytest.mark.parametrize("check_vma", [True, False])
@@ -116,7 +121,7 @@ def same(found, expected):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6 * np.abs(b).max())
 
 
-@pytest.mark.parametrize("call", some(CALLS, "logits, all", "linear, all"))
+@pytest.mark.parametrize("call", some(CALLS, "logits, all", "linear, all", "angles, centers"))
 @either_way
 @pytest.mark.parametrize("reduction", some(["mean", "none"], "mean"))
 def test_slices_of_the_classes(call, check_vma, reduction):

@@ -424,7 +424,8 @@ def test_shapes_that_do_not_fit(case):
     arguments = case.arguments()
     shape = case.weights_shape()
     for name in list(arguments)[1:]:
-        for x in (arguments[name][..., None], arguments[name][:-1], arguments[name][0]):
+        fewer = [arguments[name][:-1]] if case.split else []  # of views some may be missing
+        for x in (arguments[name][..., None], *fewer, arguments[name][0]):
             with pytest.raises((ValueError, TypeError), match=f"^{case.loss.__name__}: {name} must "):
                 case.loss(**{**arguments, name: x}, **case.options)
     for name, fits in {"weights": shape, "mask": case.mask_shape(shape)}.items():

@@ -85,8 +85,10 @@ def compiled(case: Case) -> Any:
 # what the gradient shares with them and one to spare; more only where it is said why.
 MOST = 3.0
 MORE = {
+    "arcface_loss": (6, "unit vectors, the own class of each row, what is left beside it, and their slopes"),
     "bi_tempered_logistic_loss": (14, "the normaliser's iterations, and powers of them on the way back"),
     "circle_loss": (4, "positives and negatives with the factors of each pair"),
+    "cosface_loss": (5, "unit vectors, the own class of each row, and their slopes"),
     "cldice_loss": (33, "shifted images of one iteration, and what each starts with"),
     "ensemble_crps_loss": (5, "sorted members with their places"),
     "gamma_nll_loss": (4, "log gamma, and what its slope shares with it"),

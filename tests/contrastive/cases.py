@@ -28,8 +28,13 @@ def on_a_grid(*shape: int) -> Argument:
 BATCHES = {"embeddings": normal(4), "labels": Argument("name", names)}
 GRIDS = {**BATCHES, "embeddings": on_a_grid(4)}
 WHOLE_BATCH = {**IN_BATCH, "pooled": True}
-LABELLED = {"embeddings": normal(4), "labels": classes(6)}
 PROXIES = np.random.default_rng(8).normal(size=(6, 4)).astype(np.float32)
+KERNEL = np.random.default_rng(5).normal(size=(4, 6)).astype(np.float32)
+CENTERS = np.random.default_rng(6).normal(size=(4, 6, 3)).astype(np.float32)
+CLASSIFIED = {"embeddings": normal(4), "labels": classes(6)}
+VIEWS = {"logits": normal(2, 6), "teacher_logits": normal(2, 6)}
+TEACHING = {"members": (2,), "kept": (0, 1), "meeting": True, "split": False, "smooth": True}
+CENTER = np.linspace(-0.5, 0.5, 6, dtype=np.float32)
 MORE_ROWS = np.random.default_rng(7).normal(size=(5, 4)).astype(np.float32)
 
 REFS = {
@@ -136,12 +141,43 @@ CASES = [
     ),
     Case(
         jaxloss.proxy_anchor_loss,
-        LABELLED,
+        CLASSIFIED,
         formulas.proxy_anchor,
         {"proxies": PROXIES, "margin": 0.2, "alpha": 2.0},
         bad=BAD_CLASS,
         smooth=True,
         **WHOLE_BATCH,
+    ),
+    Case(
+        jaxloss.arcface_loss,
+        CLASSIFIED,
+        formulas.arcface,
+        {"kernel": KERNEL, "margin": 0.4, "scale": 3.0},
+        bad=BAD_CLASS,
+    ),
+    Case(
+        jaxloss.arcface_loss,
+        {"embeddings": normal(2, 4), "labels": classes(6, 2)},
+        formulas.arcface,
+        {"kernel": CENTERS, "scale": 3.0},
+        bad=BAD_CLASS,
+        name="centers",
+    ),
+    Case(
+        jaxloss.cosface_loss,
+        CLASSIFIED,
+        formulas.cosface,
+        {"kernel": KERNEL, "margin": 0.2, "scale": 3.0},
+        bad=BAD_CLASS,
+    ),
+    Case(
+        jaxloss.dino_loss,
+        VIEWS,
+        formulas.dino,
+        {"center": CENTER, "temperature": 0.5, "teacher_temperature": 0.7},
+        formulas.dino_counts,
+        constant=("teacher_logits", "center", "teacher_temperature"),
+        **TEACHING,
     ),
 ]
 

@@ -212,3 +212,59 @@ def proxy_anchor(embeddings, labels, mask, proxies, margin=0.1, alpha=32.0):
             pulls.append(np.log1p((mask * np.exp(-alpha * (s[:, c] - margin)))[own].sum()))
         pushes.append(np.log1p((mask * np.exp(alpha * (s[:, c] + margin)))[labels != c].sum()))
     return np.sum(pulls) / max(len(pulls), 1) + np.mean(pushes)
+
+
+def angular(aim):
+    """The cross entropy of scaled cosines, the own one replaced by what `aim` makes of its angle and of the margin."""
+
+    def loss(embeddings, labels, kernel, margin, scale):
+        centers = np.moveaxis(kernel.reshape(*kernel.shape[:2], -1), 0, 2)
+        cosines = np.einsum("...f,cnf->...cn", units(embeddings), units(centers)).max(-1)
+        own = np.take_along_axis(cosines, labels[..., None], -1)[..., 0]
+        is_own = np.arange(kernel.shape[1]) == labels[..., None]
+        z = np.where(is_own, aim(np.arccos(np.clip(own, -1, 1)), margin)[..., None], cosines) * scale
+        return log_sum_exp(z.reshape(-1, z.shape[-1]), True).reshape(labels.shape) - (z * is_own).sum(-1)
+
+    return loss
+
+
+@angular
+def _arcface(angle, margin):
+    beyond = np.cos(angle) - margin * np.sin(margin)
+    return np.where(angle <= np.pi - margin, np.cos(angle + margin), beyond)
+
+
+@angular
+def _cosface(angle, margin):
+    return np.cos(angle) - margin
+
+
+def arcface(embeddings, labels, kernel, margin=0.5, scale=64.0):
+    return _arcface(embeddings, labels, kernel, margin, scale)
+
+
+def cosface(embeddings, labels, kernel, margin=0.35, scale=64.0):
+    return _cosface(embeddings, labels, kernel, margin, scale)
+
+
+def softmax(z):
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def dino_terms(mask, teachers):
+    """Which view each one learns from: [views, teacher views, batch]."""
+    return ~np.eye(len(mask), teachers, dtype=bool)[:, :, None] & mask[:, None] & mask[None, :teachers]
+
+
+def dino(logits, teacher_logits, mask, center=0.0, temperature=0.1, teacher_temperature=0.04):
+    """The mean of a view's terms; 0 without any."""
+    logits, teacher_logits = (np.where(mask[: len(x), :, None], x, 0) for x in (logits, teacher_logits))
+    q = softmax((teacher_logits - center) / teacher_temperature)
+    terms = dino_terms(mask, len(q))
+    costs = -np.einsum("kbc,vbc->vkb", q, np.log(softmax(logits / temperature)))
+    return (terms * costs).sum(1) / np.maximum(terms.sum(1), 1)
+
+
+def dino_counts(teacher_logits, mask, **_):
+    return dino_terms(mask, len(teacher_logits)).sum(1)

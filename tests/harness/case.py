@@ -47,6 +47,7 @@ class Case:
       kept: of a loss of sets, the axes of the first argument that the losses have.
       meeting: rows of the batch meet each other, as anchors or in one number of the whole batch: what doesn't fit in
         one of them spoils all.
+      split: devices may have a part of the first axis each; else it is of what meets, which all have whole.
       pooled: there is one number a batch, in which weights are copies; the reference gets them, too.
       constant: arguments that no gradient reaches.
       bad: single values that don't fit: argument, value, and what `checked` says of them.
@@ -65,6 +66,7 @@ class Case:
     members: tuple[int, ...] | None = None
     kept: tuple[int, ...] = ()
     meeting: bool = False
+    split: bool = True
     pooled: bool = False
     constant: tuple[str, ...] = ()
     bad: tuple[tuple[str, Any, str], ...] = ()

@@ -280,8 +280,8 @@ class Layout:
     def classes(self) -> np.ndarray:
         """Which classes a label may be."""
         (count,) = max(self.features.values(), key=len)
-        if self.case.loss.__name__ == "linear_cross_entropy":
-            count = self.case.options["kernel"].shape[-1]
+        if "kernel" in self.case.options:
+            count = self.case.options["kernel"].shape[1]
         if self.case.loss.__name__ == "coral_loss":
             count += 1
         return np.flatnonzero(self.case.options.get("class_mask", np.ones(count, bool)))
