@@ -236,8 +236,8 @@ def multi_similarity_loss(
             easiest = jnp.min(jnp.where(positive, s, jnp.inf), 1, keepdims=True, initial=jnp.inf)
             positive, negative = positive & (s - mining_margin < hardest), negative & (s + mining_margin > easiest)
             s += 0 * mining_margin  # NaN if it is
-        s -= base_similarity
-        together, apart = log_sum_exp(-alpha * s, positive), log_sum_exp(beta * s, negative)
+        base = jnp.asarray(base_similarity)
+        together, apart = log_sum_exp((base - s) * alpha, positive), log_sum_exp((s - base) * beta, negative)
         losses = softplus(together) / alpha + softplus(apart) / beta
         return Found(losses, jnp.ones_like(losses))
 
@@ -313,8 +313,8 @@ def circle_loss(
         held, held_margin = lax.stop_gradient((s, margin))
         near, far = jnp.maximum(1 + held_margin - held, 0), jnp.maximum(held + held_margin, 0)
         some = jnp.any(positive, 1) & jnp.any(negative, 1)
-        together = log_sum_exp(-gamma * near * (s - 1 + margin), positive)
-        apart = log_sum_exp(gamma * far * (s - margin), negative)
+        together = log_sum_exp(near * (1 - margin - s) * gamma, positive)
+        apart = log_sum_exp(far * (s - margin) * gamma, negative)
         return Found(softplus(jnp.where(some, together, 0) + jnp.where(some, apart, -jnp.inf)), some)
 
     return _of_similarities(call, loss, normalize)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._contract.checks import message
+from .._contract.checks import iota, message, nan_with_any
 from .._contract.jit import jit
 from .._contract.reduction import power_of_two
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Reduction
@@ -23,6 +23,7 @@ from .anchors import Call, Found
 
 
 _FEW = 8  # positives that go through at once
+_FEATURES = 16
 
 
 @jit
@@ -107,8 +108,8 @@ def batch_triplet_loss(
         return anchors.reduced(Found(nothing, nothing), call)
     if mining == "hard":
         held = [side._replace(vectors=lax.stop_gradient(side.vectors)) for side in (rows, others)]
-        far, near, some = anchors.by_blocks(_distances, _hardest, held[0], held[1])
-        return anchors.reduced(_of_chosen(rows.vectors, others.vectors, far, near, some, cost), call)
+        far, near, some, poison = anchors.by_blocks(_distances, _hardest, held[0], held[1])
+        return anchors.reduced(_of_chosen(rows.vectors + poison, others.vectors, far, near, some, cost), call)
     of_block = functools.partial(_semihard if mining == "semihard" else _every, cost=cost)
     return anchors.reduced(anchors.by_blocks(_distances, of_block, rows, others, _FEW), call)
 
@@ -116,10 +117,17 @@ def batch_triplet_loss(
 Cost = Callable[[Array, Array], Array]
 
 
-def _hardest(d: Array, positives: Array, negatives: Array) -> tuple[Array, Array, Array]:
-    """Of each anchor the farthest positive and the nearest negative, the first of equals; and whether it has both."""
-    far, near = jnp.where(positives, d, -jnp.inf), jnp.where(negatives, d, jnp.inf)
-    return jnp.argmax(far, 1), jnp.argmin(near, 1), jnp.any(positives, 1) & jnp.any(negatives, 1)
+def _hardest(d: Array, positives: Array, negatives: Array) -> tuple[Array, Array, Array, Array]:
+    """Of each anchor the farthest positive and the nearest negative, the first of equals; whether it has both; and 0,
+    or NaN if it meets one."""
+    far, near = (_first_largest(jnp.where(at, x, -jnp.inf)) for at, x in ((positives, d), (negatives, -d)))
+    return far, near, jnp.any(positives, 1) & jnp.any(negatives, 1), nan_with_any(d, 1)
+
+
+def _first_largest(x: Array) -> Array:
+    """Where it is, by row. Twice as fast on CPUs as an argmax."""
+    place = iota(x, 1)
+    return jnp.min(jnp.where(x == jnp.max(x, 1, keepdims=True), place, x.shape[1] - 1), 1)
 
 
 def _of_chosen(x: Array, others: Array, far: Array, near: Array, some: Array, cost: Cost) -> Found:
@@ -155,35 +163,39 @@ def _every(d: Array, positives: Array, negatives: Array, cost: Cost) -> Found:
 def _over_positives(step: Callable[[Array, Array, Array], Any], d: Array, positives: Array) -> Any:
     """The sum of ``step(distances, those to a few positives, which of them exist)`` over all positives.
 
-    The positives of each anchor come first; what lies beyond the most that an anchor has is skipped. It has a condition
-    of its own as a whole: even a step that is skipped adds zeros to the slopes of all distances.
+    A few at a time; what lies beyond the most that an anchor has is skipped. It has a condition of its own as a whole:
+    even a step that is skipped adds zeros to the slopes of all distances.
     """
-    size = d.shape[1]
+    size, place = d.shape[1], iota(d, 1)
     few = min(_FEW, size) if isinstance(size, int) else _FEW
     steps = -(-size // few)
-    order = jnp.argsort(~positives, 1, stable=True)
-    order = jnp.pad(order, [(0, 0), (0, steps * few - size)])
     count = jnp.sum(positives, 1)
 
-    def of_few(start: Any, d: Array) -> Any:
-        places = lax.dynamic_slice_in_dim(order, start * few, few, 1)
-        return step(d, jnp.take_along_axis(d, places, 1), start * few + jnp.arange(few)[None] < count[:, None])
+    def of_next(last: Array, d: Array) -> tuple[Array, Any]:
+        """From the few columns of positives behind the last one, found one after the other: less work than to sort."""
+        places = []
+        for _ in range(few):
+            last = jnp.min(jnp.where(positives & (place > last[:, None]), place, size), 1)
+            places.append(last)
+        of_few = jnp.take_along_axis(d, jnp.minimum(jnp.stack(places, 1), size - 1), 1)
+        return last, step(d, of_few, jnp.stack(places, 1) < size)
 
-    first = of_few(0, d)
+    last, first = of_next(jnp.zeros_like(count) - 1, d)
     if isinstance(steps, int) and steps == 1:
         return first
 
-    def nothing(*_: Any) -> Any:
-        return jax.tree.map(jnp.zeros_like, first)
+    def nothing(last: Array, _: Array) -> tuple[Array, Any]:
+        return last, jax.tree.map(jnp.zeros_like, first)
 
-    def rest(d: Array) -> Any:
-        def add(total: Any, start: Any) -> tuple[Any, None]:
-            more = lax.cond(jnp.any(count > start * few), of_few, nothing, start, d)
-            return jax.tree.map(jnp.add, total, more), None
+    def rest(last: Array, d: Array) -> tuple[Array, Any]:
+        def add(so_far: tuple[Array, Any], start: Any) -> tuple[Any, None]:
+            last, total = so_far
+            last, more = lax.cond(jnp.any(count > start * few), of_next, nothing, last, d)
+            return (last, jax.tree.map(jnp.add, total, more)), None
 
-        return lax.scan(jax.checkpoint(add, prevent_cse=False), nothing(), jnp.arange(1, steps))[0]
+        return lax.scan(jax.checkpoint(add, prevent_cse=False), nothing(last, d), jnp.arange(1, steps))[0]
 
-    return jax.tree.map(jnp.add, first, lax.cond(jnp.any(count > few), rest, nothing, d))
+    return jax.tree.map(jnp.add, first, lax.cond(jnp.any(count > few), rest, nothing, last, d)[1])
 
 
 @jax.custom_jvp
@@ -193,9 +205,28 @@ def _distances(a: Array, b: Array) -> Array:
     The slopes are by products, of rows that are centred; 0 at 0.
     """
     unit = power_of_two(jnp.maximum(jnp.max(jnp.abs(a), initial=0), jnp.max(jnp.abs(b), initial=0)))
-    squares = jnp.sum(jnp.square((a / unit)[:, None] - (b / unit)[None]), 2)
+    squares = lax.platform_dependent(a / unit, b / unit, cpu=_squares_by_features, default=_squares)
     nothing = squares == 0
     return jnp.where(nothing, 0, unit * jnp.sqrt(jnp.where(nothing, 1, squares)))
+
+
+def _squares(a: Array, b: Array) -> Array:
+    return jnp.sum(jnp.square(a[:, None] - b[None]), 2)
+
+
+def _squares_by_features(a: Array, b: Array) -> Array:
+    """The same, a few features at a time, each in vectors along the columns."""
+    if not isinstance(a.shape[1], int) or a.shape[1] == 0:
+        return _squares(a, b)
+    a, b = (jnp.pad(x.T, [(0, -x.shape[1] % _FEATURES), (0, 0)]).reshape(-1, _FEATURES, x.shape[0]) for x in (a, b))
+
+    def add(total: Any, both: tuple[Array, Array]) -> tuple[Array, None]:
+        for x, y in zip(*both):
+            total += jnp.square(x[:, None] - y[None])
+        return total, None
+
+    first, _ = add(0, (a[0], b[0]))
+    return lax.scan(add, first, (a[1:], b[1:]))[0]
 
 
 @_distances.defjvp
