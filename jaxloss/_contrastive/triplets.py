@@ -13,6 +13,7 @@ from jax import lax
 from .._contract.checks import iota, message, nan_with_any
 from .._contract.jit import jit
 from .._contract.reduction import power_of_two
+from .._contract.shapes import unsharded
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Reduction
 from .._numerics import norm
 from .._numerics.derivatives import positive
@@ -169,7 +170,7 @@ def _over_positives(step: Callable[[Array, Array, Array], Any], d: Array, positi
     size, place = d.shape[1], iota(d, 1)
     few = min(_FEW, size) if isinstance(size, int) else _FEW
     steps = -(-size // few)
-    count = jnp.sum(positives, 1)
+    count = jnp.sum(positives, 1, dtype=jnp.int32)
 
     def of_next(last: Array, d: Array) -> tuple[Array, Any]:
         """From the few columns of positives behind the last one, found one after the other: less work than to sort."""
@@ -218,7 +219,8 @@ def _squares_by_features(a: Array, b: Array) -> Array:
     """The same, a few features at a time, each in vectors along the columns."""
     if not isinstance(a.shape[1], int) or a.shape[1] == 0:
         return _squares(a, b)
-    a, b = (jnp.pad(x.T, [(0, -x.shape[1] % _FEATURES), (0, 0)]).reshape(-1, _FEATURES, x.shape[0]) for x in (a, b))
+    a, b = (unsharded(x, 1).T for x in (a, b))
+    a, b = (jnp.pad(x, [(0, -len(x) % _FEATURES), (0, 0)]).reshape(-1, _FEATURES, x.shape[1]) for x in (a, b))
 
     def add(total: Any, both: tuple[Array, Array]) -> tuple[Array, None]:
         for x, y in zip(*both):
