@@ -218,7 +218,7 @@ def about() -> str:
 
 
 def eight_chips(only: str | None) -> str:
-    lines = ["| step | compile, s | temporaries, MiB | ours sends | Optax sends |", "|---|--:|--:|---|---|"]
+    lines = ["| step | compile, s | temporaries, MiB | ours sends | the peer sends |", "|---|--:|--:|---|---|"]
     devices = CHIPS["v5e"].devices(topology_name="v5e:2x4")
     print("\n".join(lines))
     for problem in filter(functools.partial(is_chosen, only), sharded(devices)):

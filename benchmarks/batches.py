@@ -267,7 +267,7 @@ HARD = by_hand(
 )
 CLIP = by_hand("clip_loss", pairs(512, 128), clip, EVEN, torch=open_clip and clip_of_torch)
 SIGLIP = by_hand("siglip_loss", pairs(512, 128), siglip, EVEN, torch=open_clip and siglip_of_torch)
-BATCHES = [
+EMBEDDINGS = [
     by_hand(
         "contrastive_loss",
         lambda r: (*pairs(4096, 256)(r), r.choice([-1, 1], 4096)),
@@ -309,3 +309,4 @@ BATCHES = [
     ),
     by_hand("dino_loss", views, dino, Targets(1.0, 0.25), torch=dino_of_torch),
 ]
+BATCHES = [row if row.loss == "contrastive_loss" else row._replace(most=2**20) for row in EMBEDDINGS]

@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from batches import clip
 from jax import nn
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec as P, Sharding
 from linear_cross_entropy import product
 from row import Loss, Row, ce
 from rows import by_mean
 
-from jaxloss import cross_entropy, linear_cross_entropy
+from jaxloss import clip_loss, cross_entropy, linear_cross_entropy
 
 
 ENTRIES = 2**26  # of the first array: smaller ones would stay in the 128 MiB of a TPU's VMEM, and their traffic be free
@@ -144,7 +145,8 @@ def heads(dtype: str, sharding: Sharding) -> Iterator[Problem]:
 
 
 def sharded(devices: Sequence[Any]) -> Iterator[Problem]:
-    """Steps of a head of 2048 features and 131072 classes on eight chips, two for the data by four for the model."""
+    """Steps of a head of 2048 features and 131072 classes on eight chips, two for the data by four for the model; and
+    of 32768 pairs of 512 features."""
     mesh = Mesh(np.array(devices).reshape(2, 4), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
     tokens, features, classes = 8192, 2048, 131072
 
@@ -186,3 +188,7 @@ def sharded(devices: Sequence[Any]) -> Iterator[Problem]:
         ("shard_map, classes over 4", over_four, split_layer),
     ):
         yield Problem("linear_cross_entropy", note, ours, "optax", dense, arguments, (0, 1))
+    pairs = [array((32768, 512), every)] * 2
+    yield Problem("clip_loss", "jit, rows over 8", clip_loss, "by hand", widened(clip), pairs, (0, 1))
+    over_all = mapped(clip_loss, every, every, axis_name=("data", "model"))
+    yield Problem("clip_loss", "shard_map, rows over 8", over_all, "by hand", widened(clip), pairs, (0, 1))

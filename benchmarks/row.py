@@ -50,6 +50,7 @@ class Row(NamedTuple):
     note: str = ""
     floor: Loss | None = None
     argnums: tuple[int, ...] = (0,)
+    most: int | None = None  # entries of the first array, of whose rows each meets all
 
     def arrays(self) -> list[np.ndarray]:
         kinds = {"f": jnp.dtype(self.dtype), "i": np.dtype(np.int32), "b": np.dtype(bool)}
@@ -58,7 +59,7 @@ class Row(NamedTuple):
     def structures(self, entries: int = 0, sharding: Any = None) -> list[jax.ShapeDtypeStruct]:
         """The arrays without their numbers, and with more rows, until the first has about as many entries."""
         lead, *rest = self.arrays()
-        times = max(1, round(entries / lead.size))
+        times = max(1, round(min(entries, self.most or entries) / lead.size))
         shapes = [(x.shape[0] * times, *x.shape[1:]) if len(x) == len(lead) else x.shape for x in (lead, *rest)]
         return [jax.ShapeDtypeStruct(s, x.dtype, sharding=sharding) for s, x in zip(shapes, (lead, *rest))]
 

@@ -94,6 +94,21 @@ def split_by_many(x: Array) -> Array:
     return jax.sharding.reshard(x, NamedSharding(kind.mesh, PartitionSpec(*many))) if one else x
 
 
+def in_one_place(x: Array) -> Array:
+    """All of `x` on each device over which ``jit`` or types may spread it: once, before a loop that reads it again and
+    again. Of automatic axes that takes a mesh that is known, as in `spread_of`."""
+    kind, mesh = jax.typeof(x).sharding, _mesh_of(x)
+    if {*kind.spec} - {None}:
+        return jax.sharding.reshard(x, NamedSharding(kind.mesh, PartitionSpec()))
+    if AxisType.Auto in mesh.axis_types and AxisType.Manual not in mesh.axis_types:
+        return lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec()))
+    return x
+
+
+def mesh_is_known(x: Array) -> bool:
+    return not _mesh_of(x).empty
+
+
 def _mesh_of(x: Array) -> Any:
     mesh = jax.typeof(x).sharding.mesh
     return jax.sharding.get_abstract_mesh() if mesh.empty else mesh

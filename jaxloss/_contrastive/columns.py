@@ -106,8 +106,7 @@ def gathered(x: Any, axis_name: AxisName | None) -> Any:
     def gather(x: Array) -> Array:
         for name in reversed(devices.names(axis_name)):
             x = lax.all_gather(x, name, tiled=True)
-        kind = jax.typeof(x).sharding
-        return x if {*kind.spec} <= {None} else jax.sharding.reshard(x, NamedSharding(kind.mesh, P()))
+        return devices.in_one_place(x)
 
     return jax.tree.map(gather, x)
 
@@ -138,8 +137,10 @@ def by_blocks(
 ) -> tuple[Any, Any]:
     """``of_block(carry, some rows) -> carry, results by row`` over all rows, computed again on the way back."""
     lead = jax.tree.leaves(rows)[0]
+    lead = lead if lead.ndim > 1 else lead[:, None]
     length = max(1, _BLOCK // max(1, columns)) if isinstance(columns, int) else _ROWS
-    plan = chunks.chunks_of(lead if lead.ndim > 1 else lead[:, None], lead.shape[0], length)
+    length *= devices.spread_of(lead) if devices.mesh_is_known(lead) else 1  # of each device
+    plan = chunks.chunks_of(lead, lead.shape[0], length)
     if isinstance(plan.count, int) and plan.count <= 1:
         return of_block(carry, rows)
 
@@ -152,8 +153,7 @@ def by_blocks(
 
 def zeros(columns: Array, *entering: Any) -> Array:
     """A number for each column to start from, which may vary wherever anything that enters it does."""
-    axes = frozenset().union(*map(devices.mapped_axes, jax.tree.leaves((columns, entering))))
-    return devices.varying(jnp.zeros(columns.shape[:1], columns.dtype), axes)
+    return devices.alike((jnp.zeros(columns.shape[:1], columns.dtype), columns, entering))[0]
 
 
 # --- sums of exponentials ------------------------------------------------------------------------------------------
