@@ -95,13 +95,14 @@ def split_by_many(x: Array) -> Array:
 
 
 def in_one_place(x: Array) -> Array:
-    """All of `x` on each device over which ``jit`` or types may spread it: once, before a loop that reads it again and
-    again. Of automatic axes that takes a mesh that is known, as in `spread_of`."""
+    """All rows of `x` on each device over which ``jit`` or types may spread them: once, before a loop that reads them
+    again and again. Of automatic axes that takes a mesh that is known, as in `spread_of`."""
     kind, mesh = jax.typeof(x).sharding, _mesh_of(x)
     if {*kind.spec} - {None}:
         return jax.sharding.reshard(x, NamedSharding(kind.mesh, PartitionSpec()))
     if AxisType.Auto in mesh.axis_types and AxisType.Manual not in mesh.axis_types:
-        return lax.with_sharding_constraint(x, NamedSharding(mesh, PartitionSpec()))
+        rows = PartitionSpec(None, *[PartitionSpec.UNCONSTRAINED] * (x.ndim - 1))
+        return lax.with_sharding_constraint(x, NamedSharding(mesh, rows))
     return x
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from .._contract import chunks, classes, devices, inputs
 from .._contract.checks import message, nan_with_any
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce, valid_reduction
+from .._contract.shapes import unsharded
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Reduction
 from .._numerics import norm
 from .._numerics.elementary import softplus
@@ -192,7 +194,7 @@ def _directions(embeddings: ArrayLike, kernel: ArrayLike) -> tuple[Array, Array]
         wanted = f"({features}, classes) or ({features}, classes, centers)"
         raise ValueError(message(f"kernel must have shape {wanted}, got {given.shape}{hint}"))
     centers = given.astype(x.dtype) if given.ndim == 3 else given.astype(x.dtype)[..., None]
-    return x, norm.unit(jnp.moveaxis(columns.gathered(centers, None), 0, 2))
+    return x, norm.unit(jnp.moveaxis(functools.reduce(unsharded, range(3), centers), 0, 2))
 
 
 def _others(scale: Array, x: Array, labels: Array, centers: Array) -> Array:
