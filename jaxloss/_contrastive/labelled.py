@@ -49,9 +49,10 @@ def ntxent_loss(
     and negatives too.
 
     Choose it for two views of each example, as SimCLR: ``ntxent_loss(jnp.concatenate([a, b]), jnp.tile(jnp.arange(n),
-    2))``; with labels of classes `supcon_loss` takes a third of the time. Other positives are in no denominator. Its
-    noise model is a choice among the rows. An anchor counts once, however many positives it has: the mean over all
-    positive pairs, as Optax and pytorch-metric-learning take it, is ``weights=(labels[:, None] == labels).sum(1) - 1``.
+    2))``, where over ``axis_name`` the numbers must be those of the whole batch; with labels of classes `supcon_loss`.
+    Small data wants higher temperatures, such as 0.5. Other positives are in no denominator. Its noise model is a
+    choice among the rows. An anchor counts once, however many positives it has: the mean over all positive pairs, as
+    Optax and pytorch-metric-learning take it, is ``weights=(labels[:, None] == labels).sum(1) - 1``.
 
     Args:
       embeddings: floating point, ``[batch, features]``.

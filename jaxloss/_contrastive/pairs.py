@@ -176,9 +176,9 @@ def clip_loss(
     anchor and nobody's negative; ``weights`` weigh anchors only. With ``axis_name``, which must name the axes that
     split the batch and no others, pairs on other devices are negatives too, and get the slopes that they earn there.
 
-    Choose it for pairs of two modalities in large batches; in small ones, or where a batch holds several that match,
-    `siglip_loss` looks at each pair by itself. Its noise model is a choice among the rows, both ways. The batch x batch
-    matrix is never held, and is computed once for both ways.
+    Choose it for pairs of two modalities; `siglip_loss` looks at each pair by itself. Its noise model is a choice among
+    the rows, both ways. Rows that match without being a pair are negatives all the same. The batch x batch matrix is
+    never held, and is computed once for both ways.
 
     Args:
       embeddings_a: floating point, ``[batch, features]``.
@@ -247,8 +247,9 @@ def siglip_loss(
     split the batch and no others, pairs on other devices are negatives too, and get the slopes that they earn there.
     The mean is that of the paper.
 
-    Choose it for pairs of two modalities, where `clip_loss` would need larger batches or where several of a batch may
-    match. Its noise model is a coin for each pair. Most pairs don't belong together, so ``logit_bias`` starts low.
+    Choose it for pairs of two modalities, as `clip_loss`. Its noise model is a coin for each pair. Most pairs don't
+    belong together, so ``logit_bias`` starts low. Rows that match without being a pair are negatives all the same:
+    where k of a batch match each other, its probability that they do ends near 1 / k.
 
     Args:
       embeddings_a: floating point, ``[batch, features]``.
