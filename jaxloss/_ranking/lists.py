@@ -213,6 +213,8 @@ def listmle_loss(
 def _cross_entropy(given: Lists) -> tuple[Array, Array]:
     """Of each list the expected negative log-likelihood of its labels, and of each item its own."""
     axis = given.scores.ndim - 1
+    if given.scores.shape[axis] == 0:  # of which there is no largest
+        return jnp.sum(given.scores, axis), given.scores
     reads = classes.reads(given.scores, class_mask=given.exists if given.masked else None)
     top = row_max(reads.top, axis, masked=given.masked)
     losses, log_normalizer = soft_nll(reads, top, given.labels, axis)
