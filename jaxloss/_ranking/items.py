@@ -109,10 +109,11 @@ def gains(given: Lists, normalized: bool, top_n: int | None = None) -> Array:
     These are taken in units of the largest, so that none overflows.
     """
     y, exists = given.labels, given.exists
-    unit = jnp.max(lax.stop_gradient(y), -1, keepdims=True, initial=0) if normalized else 0
-    g = jnp.where(exists, -jnp.exp2(y - unit) * jnp.expm1(-0.6931471805599453 * y), 0)
     if not normalized:
-        return g
+        fits = y < jnp.finfo(y.dtype).maxexp  # others are infinite, without a slope
+        return jnp.where(fits, jnp.expm1(0.6931471805599453 * jnp.where(fits & exists, y, 0)), jnp.inf)
+    unit = jnp.max(lax.stop_gradient(y), -1, keepdims=True, initial=0)
+    g = jnp.where(exists, -jnp.exp2(y - unit) * jnp.expm1(-0.6931471805599453 * y), 0)
     ideal = jnp.sum(g * discounts(ranks(y, exists), top_n), -1, keepdims=True)
     return g / jnp.where(ideal == 0, 1, ideal)
 

@@ -8,8 +8,9 @@ from jax import lax
 from .._contract import classes
 from .._contract.checks import iota
 from .._contract.jit import jit
+from .._contract.reduction import power_of_two
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, Finite, Reduction
-from .._numerics.derivatives import times
+from .._numerics.derivatives import clip_to_finite, times
 from .._numerics.elementary import softplus
 from .._numerics.nll import every_nll
 from .._numerics.soft_nll import soft_nll
@@ -159,7 +160,8 @@ def unique_softmax_loss(
       Array(6.3497458, dtype=float32)
     """
     given = items.lists(scores, labels, mask, "[0, inf)", item_weights)
-    terms = items.weighted(given, times(items.gains(given, False), _against_lower(given, ties=False)))
+    gains = clip_to_finite(items.gains(given, False))
+    terms = items.weighted(given, times(gains, _against_lower(given, ties=False)))
     return items.reduced(jnp.sum(terms, -1), jnp.any(given.exists, -1), given, weights, reduction, axis_name)
 
 
@@ -217,8 +219,9 @@ def _cross_entropy(given: Lists) -> tuple[Array, Array]:
         return jnp.sum(given.scores, axis), given.scores
     reads = classes.reads(given.scores, class_mask=given.exists if given.masked else None)
     top = row_max(reads.top, axis, masked=given.masked)
-    losses, log_normalizer = soft_nll(reads, top, given.labels, axis)
-    return jnp.squeeze(losses, axis), every_nll(reads.scores, top, log_normalizer, axis)
+    unit = power_of_two(jnp.max(given.labels, axis, keepdims=True))  # in which no sum of labels overflows
+    losses, log_normalizer = soft_nll(reads, top, given.labels / unit, axis)
+    return jnp.squeeze(unit * losses, axis), every_nll(reads.scores, top, log_normalizer, axis)
 
 
 def _against_lower(given: Lists, *, ties: bool) -> Array:

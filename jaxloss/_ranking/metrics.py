@@ -52,8 +52,8 @@ def approx_ndcg_loss(
       The reduced loss, at least float32; per list, the shape of ``scores`` without its last axis, with
       ``reduction="none"``.
 
-    Source: Qin et al., *A general approximation framework for direct optimization of information retrieval measures*
-    (2010), doi:10.1007/s10791-009-9124-x.
+    Source: Qin et al. (2010), *A general approximation framework for direct optimization of information retrieval
+    measures*, doi:10.1007/s10791-009-9124-x.
 
     Example:
       >>> scores, labels = jnp.array([[1.0, 2.0, 0.0]]), jnp.array([[2, 0, 1]])
@@ -105,8 +105,8 @@ def approx_mrr_loss(
       The reduced loss, at least float32; per list, the shape of ``scores`` without its last axis, with
       ``reduction="none"``.
 
-    Source: Qin et al., *A general approximation framework for direct optimization of information retrieval measures*
-    (2010), doi:10.1007/s10791-009-9124-x.
+    Source: Qin et al. (2010), *A general approximation framework for direct optimization of information retrieval
+    measures*, doi:10.1007/s10791-009-9124-x.
 
     Example:
       >>> scores, labels = jnp.array([[1.0, 2.0, 0.0]]), jnp.array([[2, 0, 1]])

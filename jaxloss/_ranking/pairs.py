@@ -14,7 +14,7 @@ from .._contract import chunks, devices
 from .._contract.checks import message, whole_number
 from .._contract.chunks import Chunks
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
-from .._numerics.derivatives import times
+from .._numerics.derivatives import clip_to_finite, quotient, times
 from . import items
 from .items import Lists
 
@@ -100,12 +100,13 @@ def mean_over_pairs(
         pair = exists_i & columns(exists) & (True if every else y_i > columns(y))
         costs = cost(items.gap(s_i, columns(s)), gap)
         if of_pair is not None:
-            costs = times(lax.stop_gradient(of_pair(held_i, [*map(columns, held)])), costs)
+            lambdas = clip_to_finite(lax.stop_gradient(of_pair(held_i, [*map(columns, held)])))
+            costs = times(lambdas, costs)
         return jnp.sum(jnp.where(pair, costs, 0), -1), jnp.sum(pair, -1, dtype=s.dtype)
 
     total, pairs = (jnp.sum(items.weighted(given, x), -1) for x in by_rows(block, s, y, exists, *held))
     nothing = pairs == 0
-    losses = jnp.where(nothing, 0, total / jnp.where(nothing, 1, pairs))
+    losses = jnp.where(nothing, 0, quotient(total, jnp.where(nothing, 1, pairs)))
     return items.reduced(losses, ~nothing, given, call.weights, call.reduction, call.axis_name)
 
 
