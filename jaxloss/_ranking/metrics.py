@@ -8,7 +8,6 @@ from .._contract.checks import iota
 from .._contract.jit import jit
 from .._contract.types import Array, ArrayLike, AxisName, Positive, Reduction
 from .._numerics.derivatives import at_least, reciprocal, times
-from .._numerics.elementary import sigmoid
 from . import items, pairs
 from .items import Lists
 
@@ -129,6 +128,6 @@ def _above(given: Lists, temperature: ArrayLike) -> Array:
 
     def block(s_i: Array, place_i: Array) -> Array:
         others = pairs.columns(exists) & (pairs.columns(place) != place_i)
-        return jnp.sum(jnp.where(others, sigmoid(times(scale, items.gap(pairs.columns(s), s_i))), 0), -1)
+        return jnp.sum(jnp.where(others, items.sigmoid(times(scale, items.gap(pairs.columns(s), s_i))), 0), -1)
 
     return pairs.by_rows(block, s, place)

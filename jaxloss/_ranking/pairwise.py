@@ -8,7 +8,7 @@ from jax import lax
 from .._contract.jit import jit
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, NonNegative, Proportion, Reduction
 from .._numerics.derivatives import positive, square, times
-from .._numerics.elementary import sigmoid, softplus
+from .._numerics.elementary import softplus
 from . import items, pairs
 from .items import Lists
 from .pairs import Call, LambdaWeights
@@ -197,7 +197,7 @@ def pairwise_soft_zero_one_loss(
       Array(0.6269323, dtype=float32)
     """
     call = Call(scores, labels, weights, mask, item_weights, lambda_weights, top_n, reduction, axis_name)
-    return pairs.mean_over_pairs(call, lambda d, _: sigmoid(-d))
+    return pairs.mean_over_pairs(call, lambda d, _: items.sigmoid(-d))
 
 
 @jit

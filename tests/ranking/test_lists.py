@@ -258,8 +258,9 @@ def whole(name, s, y):
     """The same with all pairs at once."""
     gap = s[:, None, :] - s[:, :, None]
     lower = y[:, None, :] < y[:, :, None]
-    if name == "pairwise_logistic_loss":
-        return jnp.sum(jnp.where(lower, jnp.logaddexp(0, gap), 0), (1, 2)) / jnp.sum(lower, (1, 2), dtype=s.dtype)
+    if name.startswith("pairwise"):
+        costs = jnp.logaddexp(0, gap) if name == "pairwise_logistic_loss" else jax.nn.sigmoid(gap)
+        return jnp.sum(jnp.where(lower, costs, 0), (1, 2)) / jnp.sum(lower, (1, 2), dtype=s.dtype)
     if name == "listmle_loss":
         return jnp.sum(jax.nn.logsumexp(gap, 2, where=y[:, None, :] <= y[:, :, None]), 1)
     ranks = 0.5 + jnp.sum(jax.nn.sigmoid(gap), 2)
@@ -268,16 +269,19 @@ def whole(name, s, y):
     return 1 - jnp.sum(gains / jnp.log2(1 + ranks), 1) / best
 
 
-@pytest.mark.parametrize("name", ["pairwise_logistic_loss", "listmle_loss", "approx_ndcg_loss"])
+BLOCKED = ["pairwise_logistic_loss", "pairwise_soft_zero_one_loss", "listmle_loss", "approx_ndcg_loss"]
+
+
+@pytest.mark.parametrize("name", BLOCKED)
 def test_blocks_are_the_whole(name, x64):
-    """Of which the last isn't full; with derivatives of second order."""
+    """Of which the last isn't full; with derivatives of second order of a function of the value, at scores that tie."""
     rng = np.random.default_rng(0)
-    s, y = jnp.asarray(rng.normal(size=(3, 301))), jnp.asarray(rng.integers(0, 4, (3, 301)), float)
+    s, y = jnp.asarray(rng.normal(size=(3, 301)).round(1)), jnp.asarray(rng.integers(0, 4, (3, 301)), float)
     v = jnp.asarray(rng.normal(size=s.shape))
 
     @functools.partial(jax.jit, static_argnums=0)
     def all_orders(f):
-        return f(s), *jax.jvp(jax.grad(lambda s: jnp.sum(f(s))), (s,), (v,))
+        return f(s), *jax.jvp(jax.grad(lambda s: jnp.sum(jnp.square(f(s)))), (s,), (v,))
 
     found = all_orders(lambda s: getattr(jaxloss, name)(s, y, reduction="none"))
     for one, other in zip(found, all_orders(lambda s: whole(name, s, y))):
