@@ -113,6 +113,20 @@ from ._margin.multilabel import (
     multilabel_soft_margin_loss as multilabel_soft_margin_loss,
 )
 from ._margin.sparsemax import entmax15_loss as entmax15_loss, sparsemax_loss as sparsemax_loss
+from ._ranking.lists import (
+    listmle_loss as listmle_loss,
+    poly1_softmax_loss as poly1_softmax_loss,
+    ranking_softmax_loss as ranking_softmax_loss,
+    unique_softmax_loss as unique_softmax_loss,
+)
+from ._ranking.metrics import approx_mrr_loss as approx_mrr_loss, approx_ndcg_loss as approx_ndcg_loss
+from ._ranking.pairwise import (
+    pairwise_hinge_loss as pairwise_hinge_loss,
+    pairwise_logistic_loss as pairwise_logistic_loss,
+    pairwise_mse_loss as pairwise_mse_loss,
+    pairwise_quantile_loss as pairwise_quantile_loss,
+    pairwise_soft_zero_one_loss as pairwise_soft_zero_one_loss,
+)
 from ._regression.error import (
     charbonnier_loss as charbonnier_loss,
     huber_loss as huber_loss,

@@ -103,6 +103,9 @@ MORE = {
     "student_t_nll_loss": (4, "log gamma of two arguments, and their slopes"),
     "asymmetric_loss": (4, "powers of both probabilities, and their slopes"),
 }
+OF_PAIRS = ("pairwise_logistic_loss", "pairwise_hinge_loss", "pairwise_soft_zero_one_loss", "pairwise_quantile_loss")
+OF_PAIRS += ("unique_softmax_loss", "listmle_loss", "approx_ndcg_loss", "approx_mrr_loss")
+MORE |= dict.fromkeys(OF_PAIRS, (26, "a block of pairs, and its slopes: as large for lists of any length"))
 
 
 @exhaustive(FIRST)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import gc
+import inspect
 from typing import Any
 
 import jax
@@ -221,7 +222,8 @@ def _rowwise(case: Case) -> dict[str, Any]:
     """The options for one row of the batch: a class axis counted from the front moves."""
     axis = case.options.get("axis", -1)
     moved = {"axis": axis - 1} if isinstance(axis, int) and axis > 0 else {}
-    return case.options | moved | ({} if case.members is None else {"batch_axes": ()})
+    takes = "batch_axes" in inspect.signature(case.loss).parameters
+    return case.options | moved | ({"batch_axes": ()} if takes else {})
 
 
 def numbers_of(case: Case) -> dict[str, float]:

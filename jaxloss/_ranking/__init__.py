@@ -1,0 +1,1 @@
+"""Ranked lists: scores of items against their relevance."""
