@@ -157,6 +157,10 @@ from ._segmentation.overlap import (
 )
 from ._segmentation.similarity import ssim_loss as ssim_loss
 from ._segmentation.skeleton import cldice_loss as cldice_loss
+from ._sequences.chain import crf_nll_loss as crf_nll_loss
+from ._sequences.ctc import ctc_loss as ctc_loss
+from ._sequences.transducer import linear_rnnt_loss as linear_rnnt_loss, rnnt_loss as rnnt_loss
+from ._sequences.unlikelihood import unlikelihood_loss as unlikelihood_loss
 
 
 __version__ = "0.1.0"

@@ -2800,3 +2800,145 @@ def cldice_loss(
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...
+@overload
+def crf_nll_loss(
+    logits: ArrayLike,
+    transitions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    start: ArrayLike | None = None,
+    end: ArrayLike | None = None,
+    lengths: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def crf_nll_loss(
+    logits: ArrayLike,
+    transitions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    start: ArrayLike | None = None,
+    end: ArrayLike | None = None,
+    lengths: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def ctc_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_lengths: ArrayLike | None = None,
+    label_lengths: ArrayLike | None = None,
+    blank: int = 0,
+    zero_infinity: bool = False,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def ctc_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_lengths: ArrayLike | None = None,
+    label_lengths: ArrayLike | None = None,
+    blank: int = 0,
+    zero_infinity: bool = False,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def linear_rnnt_loss(
+    hidden_frames: ArrayLike,
+    hidden_labels: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    bias: ArrayLike | None = None,
+    activation: Callable[..., Any] | None = None,
+    chunk_size: int | None = None,
+    logit_lengths: ArrayLike | None = None,
+    label_lengths: ArrayLike | None = None,
+    blank: int = 0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def linear_rnnt_loss(
+    hidden_frames: ArrayLike,
+    hidden_labels: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    bias: ArrayLike | None = None,
+    activation: Callable[..., Any] | None = None,
+    chunk_size: int | None = None,
+    logit_lengths: ArrayLike | None = None,
+    label_lengths: ArrayLike | None = None,
+    blank: int = 0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def rnnt_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_lengths: ArrayLike | None = None,
+    label_lengths: ArrayLike | None = None,
+    blank: int = 0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def rnnt_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    logit_lengths: ArrayLike | None = None,
+    label_lengths: ArrayLike | None = None,
+    blank: int = 0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def unlikelihood_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    ignore_index: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def unlikelihood_loss(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    ignore_index: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...

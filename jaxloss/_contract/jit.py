@@ -36,8 +36,9 @@ R = TypeVar("R")
 
 
 def jit_over_classes(f: Callable[P, R]) -> Callable[P, R]:
-    """`jit` for losses whose labels count classes."""
-    return jit(f, indices=("labels", "ignore_index"))
+    """`jit` for losses whose labels count classes, and whose lengths count places."""
+    lengths = ("lengths", "label_lengths", "logit_lengths", "prediction_lengths")
+    return jit(f, indices=("labels", "ignore_index", *lengths))
 
 
 def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:

@@ -729,7 +729,6 @@ BUGS = [
         inputs={"logits": [[[0.0, 17.0], [0.0, 17.0]]], "logit_lengths": [2], "labels": [[1]], "label_lengths": [1]},
         options={"reduction": "none"},
         holds=(("not negative",), ("value", [1.7139e-15], 1, 1e-07)),
-        missing=True,
     ),
     Bug(
         "ctc_empty_target",
@@ -744,7 +743,6 @@ BUGS = [
         },
         options={"reduction": "none"},
         holds=(("value", [2.19722457734], 1e-05, 1e-06), ("finite", "gradient of logits")),
-        missing=True,
     ),
     Bug(
         "ctc_nan_in_padding",
@@ -759,7 +757,6 @@ BUGS = [
         },
         options={"reduction": "none"},
         holds=(("value", [1.09861228867], 1e-05, 1e-06), ("finite", "gradient of logits")),
-        missing=True,
     ),
     Bug(
         "ctc_neginf_unused_class",
@@ -774,7 +771,6 @@ BUGS = [
         },
         options={"reduction": "none"},
         holds=(("value", [0.287682072452], 1e-05, 1e-06), ("finite", "gradient of logits")),
-        missing=True,
     ),
     Bug(
         "dice_empty_empty",

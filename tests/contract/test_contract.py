@@ -231,7 +231,7 @@ def check_calls(case: Case, found: dict[str, dict[str, Any]], error: float = 0.0
         slope, shape = call["slope of the mean"], place(case).x["weights"].shape
         bad = np.zeros(shape, bool)
         axis = case.options.get("axis", -1)
-        if case.members is not None:  # a number spoils its class, an index all of them
+        if case.kept:  # a number spoils its class, an index all of them
             bad[tuple(index[axis] for axis in case.kept) if len(index) == slope.ndim else index[0]] = True
             rows = case.lifted(bad)
         else:

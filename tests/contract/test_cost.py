@@ -89,6 +89,7 @@ MORE = {
     "bi_tempered_logistic_loss": (14, "the normaliser's iterations, and powers of them on the way back"),
     "circle_loss": (4, "positives and negatives with the factors of each pair"),
     "cosface_loss": (5, "unit vectors, the own class of each row, and their slopes"),
+    "crf_nll_loss": (COLUMNS + 2, "each tag before each other, at one step: N^2 by definition, of each sequence"),
     "cldice_loss": (33, "shifted images of one iteration, and what each starts with"),
     "ensemble_crps_loss": (5, "sorted members with their places"),
     "gamma_nll_loss": (4, "log gamma, and what its slope shares with it"),
@@ -101,6 +102,8 @@ MORE = {
     "siglip_loss": (4, "what each pair costs, and its slope, by row and by column"),
     "ssim_loss": (5, "four moments, on their way from axis to axis and back"),
     "student_t_nll_loss": (4, "log gamma of two arguments, and their slopes"),
+    "linear_rnnt_loss": (6, "a chunk of the logits, and their slopes"),
+    "unlikelihood_loss": (4, "all classes but the label's, and their exponentials"),
     "asymmetric_loss": (4, "powers of both probabilities, and their slopes"),
 }
 OF_PAIRS = ("pairwise_logistic_loss", "pairwise_hinge_loss", "pairwise_soft_zero_one_loss", "pairwise_quantile_loss")

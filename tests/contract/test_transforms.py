@@ -337,6 +337,7 @@ CLASS_LOSSES = (
     jaxloss.linear_cross_entropy,
     jaxloss.softmax_focal_loss,
     jaxloss.bi_tempered_logistic_loss,
+    jaxloss.unlikelihood_loss,
 )
 LABELLED = [case for case in CASES if "labels" in case.arguments()]
 HARD = [case for case in LABELLED if case.arguments()["labels"].dtype.kind == "i" or case.loss not in CLASS_LOSSES]

@@ -44,7 +44,8 @@ class Case:
         itself; None is 1 each.
       members: of a loss of sets, the shape of an image's members, which is that of the mask behind the batch axis. The
         reference and `label_weights` get the mask, too.
-      kept: of a loss of sets, the axes of the first argument that the losses have.
+      kept: of a loss of sets, or of sequences with lengths, the axes of the first argument that the losses have.
+      fixed: sizes that others follow from, which no program can leave open.
       meeting: rows of the batch meet each other, as anchors or in one number of the whole batch: what doesn't fit in
         one of them spoils all.
       split: devices may have a part of the first axis each; else it is of what meets, which all have whole.
@@ -65,6 +66,7 @@ class Case:
     _: dataclasses.KW_ONLY
     members: tuple[int, ...] | None = None
     kept: tuple[int, ...] = ()
+    fixed: tuple[int, ...] = ()
     meeting: bool = False
     split: bool = True
     pooled: bool = False

@@ -452,8 +452,8 @@ def as_reference(x: np.ndarray, case: Case, name: str) -> np.ndarray:
     return 2 * numbers - 1 if x.dtype.kind == "b" and case.inputs[name].kind == "signs" else numbers
 
 
-# Losses of sets have layouts of their own, in their families' tests.
-ALONE = [case for case in CASES if case.members is None]
+# Losses of sets and of sequences have layouts of their own, in their families' tests.
+ALONE = [case for case in CASES if case.members is None and not case.kept]
 FAMILIES = {
     module: [case for case in ALONE if case.loss.__module__ == module]
     for module in dict.fromkeys(case.loss.__module__ for case in ALONE)

@@ -86,10 +86,10 @@ def open_arrays(case: Case, p: Problem) -> tuple[Callable[..., Any], tuple[Any, 
 
 
 def of_any_size(case: Case, arguments: Any) -> Any:
-    """All axes symbolic, those of one size by one name; but boxes have as many corners as they have."""
+    """All axes symbolic, those of one size by one name; but boxes have their corners, and see `fixed`."""
     boxes = any(argument.kind == "box" for argument in case.inputs.values())
     corners = {x.shape[case.options.get("axis", -1)] for x in arguments[:1] if boxes}
-    sizes = sorted({size for x in jax.tree.leaves(arguments) for size in x.shape if size > 1} - corners)
+    sizes = sorted({size for x in jax.tree.leaves(arguments) for size in x.shape if size > 1} - corners - {*case.fixed})
     symbols = dict(zip(sizes, jax.export.symbolic_shape(", ".join(f"size{size}" for size in sizes))))
     of = lambda x: jax.ShapeDtypeStruct([symbols.get(size, size) for size in x.shape], x.dtype)  # noqa: E731
     return jax.tree.map(of, arguments)
@@ -152,7 +152,13 @@ def places(case: Case, p: Problem, *kinds: AxisType):
         spec[place] = "model" if place else ("data", "model")
         by_row = [name for i, name in enumerate(spec) if i not in reduced]
         on = lambda names, kind=kind: NamedSharding(grid(kind), P(*names))  # noqa: E731
-        shardings = {name: on(spec if x.shape == p.x.shape else by_row) for name, x in p.rest.items()}
+        shardings = {name: on(spec if x.shape == p.x.shape else along(by_row, x)) for name, x in p.rest.items()}
         if case.members is not None:
             shardings["weights"] = on([spec[axis] for axis in case.kept])
         yield f"{kind} {spec}", jax.device_put((p.x, p.rest), (on(spec), shardings))
+
+
+def along(by_row: list[Any], x: np.ndarray) -> list[Any]:
+    """Of sequences labels and lengths have axes of their own, which two devices may be unable to share."""
+    fits = x.ndim >= len(by_row) and not any(name and size % 2 for name, size in zip(by_row[1:], x.shape[1:]))
+    return by_row if fits else by_row[:1]

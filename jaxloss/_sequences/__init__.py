@@ -1,0 +1,1 @@
+"""Sequences whose alignment isn't known, and sequences of labels."""
