@@ -21,7 +21,7 @@ test: $(VENV)/ready
 	$(TESTS) --quickly -m "not exhaustive" $(COVERAGE)
 
 # And every rule on every row, the notebooks, and no line or branch of the package that `make test` leaves out. With
-# ROWS=--sample, as CI takes it, a third of what `make test` leaves out, of rows that of the first one of a module.
+# ROWS=--sample, as CI takes it, a quarter of what `make test` leaves out, of rows that of the first one of a module.
 test-all: COVERAGE = --cov
 test-all: test
 	$(TESTS) $(ROWS) -m "exhaustive or as_users_compile"
