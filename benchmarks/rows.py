@@ -16,6 +16,7 @@ from batches import BATCHES
 from images import IMAGES
 from jax import lax, nn
 from jax.scipy import special, stats
+from lists import LISTS
 from row import Draw, F, Loss, Row, Targets, bce, by_hand, by_keras, by_optax, ce, keras, torch
 
 import jaxloss
@@ -431,7 +432,7 @@ TARGETED = [
     by_optax("linear_cross_entropy", heads, dense_head, Targets(0.85, 0.75, 1.05), torch=dense_head_in_torch)._replace(
         floor=products, argnums=(0, 1), note="both gradients"
     ),
-    *(row for row in IMAGES + BATCHES if row.targets),
+    *(row for row in IMAGES + BATCHES + LISTS if row.targets),
 ]
 
 OTHERS = [
@@ -523,7 +524,7 @@ OTHERS = [
         lambda z, t: 4 * optax.kl_divergence(nn.log_softmax(z / 2), nn.softmax(t / 2)),
         torch=distilled_by_torch,
     ),
-    *(row for row in IMAGES + BATCHES if row.targets is None),
+    *(row for row in IMAGES + BATCHES + LISTS if row.targets is None),
 ]
 
 ROWS = TARGETED + OTHERS
