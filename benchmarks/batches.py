@@ -131,7 +131,7 @@ def hardest_of_pml() -> Any:
 
 def by_pairs(loss: Any) -> Loss:
     """The mean over all positive pairs."""
-    return lambda x, y: loss(x, y, (y[:, None] == y[None]).sum(1) - 1.0)
+    return lambda x, y: loss(x, y, (y[:, None] == y[None]).sum(1) - 1)
 
 
 def clip_of_torch(a: Any, b: Any) -> Any:
