@@ -102,8 +102,11 @@ def graded(loss: Callable[..., Any], label: float) -> Callable[..., Any]:
 def plain(case: Case) -> tuple[str, Callable[[], Any]]:
     """A loss over one number of its first argument, the rest as in its row of the tests."""
     (first, at), *others = case.arguments().items()
-    rest = [jnp.asarray(x) for _, x in others]
-    loss = partial(case.loss, **case.options)
+    names, rest = [first, *(name for name, _ in others)], [jnp.asarray(x) for _, x in others]
+
+    def loss(*given: Any) -> Any:  # by name: an option may stand between them
+        return case.loss(**dict(zip(names, given)), **case.options)
+
     over = partial(plot_loss, {case.loss.__name__: loss}, span=(float(at.min()), float(at.max())))
     return (
         f"Over one number of ``{first}``, whatever the others are.",

@@ -59,7 +59,7 @@ def vicreg_loss(
       eps: at least 0, :math:`\epsilon`, which bounds the slope where a feature hardly varies.
 
     Returns:
-      The loss, at least float32: one number for each ``reduction``.
+      The loss, at least float32; the same number for every ``reduction``.
 
     Raises:
       ValueError: if a shape doesn't fit, or under ``check_vma=True`` the batch is the same along ``axis_name``.
@@ -127,7 +127,7 @@ def barlow_twins_loss(
         with nothing, and has no gradient.
 
     Returns:
-      The loss, at least float32: one number for each ``reduction``.
+      The loss, at least float32; the same number for every ``reduction``.
 
     Raises:
       ValueError: if a shape doesn't fit, or under ``check_vma=True`` the batch is the same along ``axis_name``.

@@ -60,7 +60,7 @@ def proxy_anchor_loss(
       alpha: above 0, :math:`\alpha`; larger ones look at the worst rows only.
 
     Returns:
-      The loss, at least float32: one number for each ``reduction``.
+      The loss, at least float32; the same number for every ``reduction``.
 
     Raises:
       ValueError: if a shape doesn't fit, or under ``check_vma=True`` the batch is the same along ``axis_name``.
