@@ -25,7 +25,6 @@ class Bug:
         the sum, `("finite", "value")`, `("finite", "gradient of argument")`, `("not negative",)`, `("nan",)` of loss
         and gradient, `("raises",)`.
       words: what else must hold; the function of this name in test_known_bugs.py proves it.
-      missing: no loss of this package could have the bug, yet.
     """
 
     id: str
@@ -38,7 +37,6 @@ class Bug:
     dtypes: dict[str, str] = dataclasses.field(default_factory=dict)
     holds: tuple[tuple[Any, ...], ...] = ()
     words: tuple[str, ...] = ()
-    missing: bool = False
 
     @property
     def link(self) -> str:

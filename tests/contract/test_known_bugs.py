@@ -26,7 +26,6 @@ from .known_bugs import BUGS, Bug
 F32, BF16, F16 = jnp.float32, jnp.bfloat16, jnp.float16
 pytestmark = pytest.mark.usefixtures("compiles_fast")
 close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
-HERE = [bug for bug in BUGS if not bug.missing]
 
 
 def linked(bugs: list[Bug]):
@@ -46,7 +45,7 @@ def slopes(f: Callable[..., Any], x: Any) -> list[np.ndarray]:
 # --- the rows whose claims are numbers ---------------------------------------------------------------------------
 
 
-@linked([bug for bug in HERE if bug.holds])
+@linked([bug for bug in BUGS if bug.holds])
 def test_numbers_hold(bug):
     arguments = bug.arguments()
     for claim, *what in bug.holds:
@@ -103,12 +102,6 @@ CLAIMS = {
 }
 
 
-@linked([bug for bug in BUGS if bug.missing])
-def test_the_loss_does_not_exist_yet(bug):
-    """Who adds it takes `missing` off the row, whose claims are then tested."""
-    assert not hasattr(jaxloss, bug.function)
-
-
 # --- the rows whose claims are words -----------------------------------------------------------------------------
 
 MEMORY = "fused_linear_ce_memory", "int32_index_overflow"
@@ -122,26 +115,26 @@ def proof(f: Callable[[Bug], None]) -> Callable[[Bug], None]:
 
 
 def test_all_that_is_claimed_is_tested():
-    assert {bug.id for bug in HERE if bug.words} == {*PROOFS}
+    assert {bug.id for bug in BUGS if bug.words} == {*PROOFS}
     assert all(bug.holds or bug.words for bug in BUGS)
     assert len({bug.id for bug in BUGS}) == len(BUGS)
 
 
 @pytest.mark.exhaustive
-@linked([bug for bug in HERE if bug.words and bug.id not in MEMORY + ROUNDING])
+@linked([bug for bug in BUGS if bug.words and bug.id not in MEMORY + ROUNDING])
 def test_words_hold(bug):
     PROOFS[bug.id](bug)
 
 
 @pytest.mark.exhaustive
-@linked([bug for bug in HERE if bug.id in MEMORY])
+@linked([bug for bug in BUGS if bug.id in MEMORY])
 def test_memory_holds(bug):
     PROOFS[bug.id](bug)
 
 
 @pytest.mark.as_users_compile
 @pytest.mark.exhaustive
-@linked([bug for bug in HERE if bug.id in ROUNDING])
+@linked([bug for bug in BUGS if bug.id in ROUNDING])
 def test_rounding_holds(bug):
     PROOFS[bug.id](bug)
 

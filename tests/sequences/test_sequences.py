@@ -297,6 +297,7 @@ MESSAGES = [
         "ctc_loss: label_lengths must have shape (2,), one for each sequence, got (2, 1); reshape it to (2,)",
     ),
     (lambda: ctc(LOGITS, LABELS, mask=np.ones((2, 6))), "ctc_loss: mask must be a scalar or match the per-element"),
+    (lambda: crf(LOGITS[0, 0], ZEROS, LABELS), "crf_nll_loss: logits must have shape [..., steps, tags], got (5,)"),
     (lambda: crf(LOGITS, ZEROS[1:], LABELS), "crf_nll_loss: transitions must have shape (5, 5), to fit the tags of"),
     (lambda: crf(LOGITS, ZEROS, LABELS), "crf_nll_loss: labels must have shape (2, 6), got (2, 3)"),
     (
@@ -307,6 +308,18 @@ MESSAGES = [
     (
         lambda: rnnt(CELLS, LABELS[:, 1:]),
         "rnnt_loss: labels must be one less than the places of logits, 4; 2 labels make 3 places",
+    ),
+    (
+        lambda: linear(normal(4), **HEAD, labels=LABELS),
+        "linear_rnnt_loss: hidden_frames must have shape [..., frames, features], got (4,)",
+    ),
+    (
+        lambda: linear(normal(2, 6, 4), **HEAD, labels=LABELS, bias=normal(9)),
+        "linear_rnnt_loss: bias must have shape (5,), got (9,)",
+    ),
+    (
+        lambda: linear(normal(2, 6, 4), **HEAD, labels=LABELS, chunk_size=True),
+        "linear_rnnt_loss: chunk_size must be an integer, got True",
     ),
     (
         lambda: linear(normal(2, 6, 4), **HEAD | {"kernel": normal(5, 4)}, labels=LABELS),
