@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
@@ -65,11 +64,7 @@ def chunk_length(chunk_size: int | None, hidden: Array, reduction: Reduction) ->
         features: Any = hidden.shape[-1]
         features = features if isinstance(features, int) else 1024  # exported for any number of them
         return devices.spread_of(hidden) << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
-    if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
-        raise TypeError(message(f"chunk_size must be an integer, got {chunk_size!r}"))
-    if chunk_size < 1:
-        raise ValueError(message(f"chunk_size must be at least 1, got {chunk_size}"))
-    return int(chunk_size)
+    return chunks.valid_chunk_size(chunk_size)
 
 
 def chunked(

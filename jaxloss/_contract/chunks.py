@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec as P
 
 from . import devices
+from .checks import message
 from .types import Array
 
 
@@ -23,6 +24,14 @@ class Chunks(NamedTuple):
     size: Any  # rows of a group
     count: Any  # chunks
     width: Any  # rows of a group in a chunk
+
+
+def valid_chunk_size(chunk_size: Any) -> int:
+    if isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
+        raise TypeError(message(f"chunk_size must be an integer, got {chunk_size!r}"))
+    if chunk_size < 1:
+        raise ValueError(message(f"chunk_size must be at least 1, got {chunk_size}"))
+    return int(chunk_size)
 
 
 def chunks_of(x: Array, count: Any, length: int) -> Chunks:

@@ -249,7 +249,7 @@ def siglip_loss(
 
     Choose it for pairs of two modalities, as `clip_loss`. Its noise model is a coin for each pair. Most pairs don't
     belong together, so ``logit_bias`` starts low. Rows that match without being a pair are negatives all the same:
-    where k of a batch match each other, its probability that they do ends near 1 / k.
+    where many match, k in a batch, its probability that two do falls to about 1 / k.
 
     Args:
       embeddings_a: floating point, ``[batch, features]``.

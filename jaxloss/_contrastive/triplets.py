@@ -126,7 +126,7 @@ def _hardest(d: Array, positives: Array, negatives: Array) -> tuple[Array, Array
 
 
 def _first_largest(x: Array) -> Array:
-    """Where it is, by row. Twice as fast on CPUs as an argmax."""
+    """Where it is, by row: two plain reductions instead of an argmax."""
     place = iota(x, 1)
     return jnp.min(jnp.where(x == jnp.max(x, 1, keepdims=True), place, x.shape[1] - 1), 1)
 

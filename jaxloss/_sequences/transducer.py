@@ -12,6 +12,7 @@ from jax import lax
 
 from .._contract import devices, inputs
 from .._contract.checks import array, message, nan_where
+from .._contract.chunks import valid_chunk_size
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
@@ -121,8 +122,7 @@ def linear_rnnt_loss(
 
     Choose it for every transducer that ends in such a layer: the logits, of which there are frames times labels times
     classes, would be the largest array of the program. Frames go through in chunks, whose logits are computed again on
-    the way back: four products instead of three, and on a CPU less time even so. Its noise model is that of
-    `rnnt_loss`.
+    the way back: four products instead of three. Its noise model is that of `rnnt_loss`.
 
     Args:
       hidden_frames: what the encoder makes of the frames, ``[..., frames, features]``.
@@ -271,11 +271,7 @@ def _chunks(chunk_size: int | None, f: Array, g: Array) -> tuple[Any, Any]:
             np.prod([*f.shape[:-2], g.shape[-2]]) if all(isinstance(n, int) for n in (*f.shape, *g.shape)) else 0
         )
         chunk_size = max(1, _CELLS // max(1, int(cells))) if cells else 8
-    elif isinstance(chunk_size, bool) or not isinstance(chunk_size, (int, np.integer)):
-        raise TypeError(message(f"chunk_size must be an integer, got {chunk_size!r}"))
-    elif chunk_size < 1:
-        raise ValueError(message(f"chunk_size must be at least 1, got {chunk_size}"))
-    width = int(chunk_size)
+    width = valid_chunk_size(chunk_size)
     if isinstance(frames, int):
         width = max(1, -(-frames // max(1, -(-frames // width))))  # even ones
     return width, (frames + width - 1) // width
