@@ -21,7 +21,7 @@ test: $(VENV)/ready
 	$(TESTS) --quickly -m "not exhaustive" $(COVERAGE)
 
 # And every rule on every row, the notebooks, and no line or branch of the package that `make test` leaves out. With
-# ROWS=--sample, as CI takes it, a quarter of what `make test` leaves out, of rows that of the first one of a module.
+# ROWS=--sample, as CI takes it, a sixth of what `make test` leaves out, of rows that of the first one of a module.
 test-all: COVERAGE = --cov
 test-all: test
 	$(TESTS) $(ROWS) -m "exhaustive or as_users_compile"
@@ -83,6 +83,7 @@ notebooks: $(VENV)/ready
 
 bench: .venv-bench/ready
 	.venv-bench/bin/python benchmarks/losses.py $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(if $(ONLY),,.venv-bench/bin/python benchmarks/glance.py)
 
 # The other tables in benchmarks/results/ as well.
 bench-all: bench $(VENV)/ready
@@ -95,6 +96,7 @@ bench-all: bench $(VENV)/ready
 bench-accelerators: .venv-accelerators/ready
 	.venv-accelerators/bin/python benchmarks/accelerators.py $(if $(ONLY),--only '$(ONLY)') \
 	  $(if $(TARGETS),--targets $(TARGETS)) $(if $(DTYPES),--dtypes $(DTYPES))
+	$(if $(ONLY),,.venv-accelerators/bin/python benchmarks/glance.py)
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv --without-pip $(VENV)

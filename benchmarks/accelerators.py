@@ -15,6 +15,7 @@ import argparse
 import datetime
 import functools
 import itertools
+import json
 import math
 import os
 import re
@@ -192,7 +193,14 @@ def score(results: Sequence[Result], measure: str) -> str:
     return "\n".join(lines)
 
 
-def one_chip(name: str, dtype: str, chosen: Callable[[Any], bool]) -> str:
+def plain(found: Result, measures: Sequence[str]) -> dict[str, Any]:
+    """What `glance.py` reads."""
+    ratios = {measure: found.ratio(measure) for measure in measures}
+    memory = [x and x.temporaries for x in (found.ours, found.theirs)]
+    return {"loss": found.problem.loss, **ratios, "temporaries": memory}
+
+
+def one_chip(name: str, dtype: str, chosen: Callable[[Any], bool]) -> tuple[str, dict[str, Any]]:
     chip = CHIPS[name]
     sharding = SingleDeviceSharding(chip.devices()[0])
     parts = [
@@ -210,7 +218,9 @@ def one_chip(name: str, dtype: str, chosen: Callable[[Any], bool]) -> str:
             print(lines[-1], flush=True)
         tables += [f"## {title}", "\n".join(lines)] if lines[1:] else []
     head = [f"# Compiled for {name}, {dtype}", NEVER_RUN, f"{HOW}\n{MEASURES[chip.measure]}"]
-    return "\n\n".join([*head, about(), score(results, chip.measure), *tables])
+    rows = [plain(found, ("traffic", chip.measure)) for found in results]
+    text = "\n\n".join([*head, about(), score(results, chip.measure), *tables])
+    return text, {"where": f"{name}, {dtype}; {about()}", "rows": rows}
 
 
 def about() -> str:
@@ -254,14 +264,16 @@ def main() -> None:
     def write(name: str, text: str) -> None:
         if not options.only:
             folder.mkdir(exist_ok=True)
-            folder.joinpath(f"accelerators-{name}.md").write_text(f"{text}\n")
+            folder.joinpath(f"accelerators-{name}").write_text(f"{text}\n")
 
     for name, dtype in itertools.product(targets, options.dtypes.split(",")):
         print(f"\n{name}, {dtype}\n")
-        write(f"{name}-{dtype}", one_chip(name, dtype, chosen))
+        text, rows = one_chip(name, dtype, chosen)
+        write(f"{name}-{dtype}.md", text)
+        write(f"{name}-{dtype}.json", json.dumps(rows, indent=1))
     if "v5e" in targets and "bfloat16" in options.dtypes:
         print("\nv5e, eight of them, bfloat16\n", flush=True)
-        write("v5e-sharded", eight_chips(options.only))
+        write("v5e-sharded.md", eight_chips(options.only))
 
 
 if __name__ == "__main__":

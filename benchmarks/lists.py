@@ -1,19 +1,36 @@
-"""Rows of ranked lists, with all pairs by hand, and of sequences."""
+"""Rows of ranked lists, beside rax and all pairs by hand, and of sequences."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax, nn
-from row import Draw, Loss, Targets, by_hand, by_optax
+from row import Draw, F, Loss, Row, Targets, by_hand, by_optax, installed, torch
+
+
+rax = installed("rax")
 
 
 def lists(count: int = 64, items: int = 200) -> Draw:
     """Scores, and grades from 0 to 4."""
     return lambda r: (r.normal(size=(count, items)), r.integers(0, 5, (count, items)).astype(float))
+
+
+def beside_rax(row: Row, name: str, times: float | None = None, **options: Any) -> Row:
+    """With rax for the first peer, where it is installed; ours should be so many times as fast.
+
+    It gets a list at a time: of a batch it would take the mean over all pairs.
+    """
+    if rax is None:
+        return row
+    f = jax.vmap(functools.partial(getattr(rax, name), **options))
+    targets = row.targets if times is None else Targets(1 / times)
+    return row._replace(peers={"rax": f} | row.peers, targets=targets, reference=next(iter(row.peers.values())))
 
 
 def over_pairs(cost: Loss) -> Loss:
@@ -71,12 +88,17 @@ def mrr(s: Any, y: Any) -> Any:
 # Sequences.
 
 
-def spoken(r: np.random.Generator) -> tuple[np.ndarray, ...]:
-    return r.normal(size=(16, 200, 64)), r.integers(1, 64, (16, 40))
+def spoken(count: int, frames: int, classes: int, labels: int) -> Draw:
+    return lambda r: (r.normal(size=(count, frames, classes)), r.integers(1, classes, (count, labels)))
 
 
 def ctc(z: Any, y: Any) -> Any:
     return optax.ctc_loss(z, jnp.zeros(z.shape[:2], z.dtype), y, jnp.zeros(y.shape, z.dtype))
+
+
+def ctc_of_torch(z: Any, y: Any) -> Any:
+    frames, labels = (torch.full(x.shape[:1], x.shape[1]) for x in (z, y))
+    return F.ctc_loss(z.log_softmax(-1).transpose(0, 1), y, frames, labels, reduction="none")
 
 
 def joint(r: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -103,13 +125,23 @@ def rnnt(z: Any, y: Any) -> Any:
     return -(alpha[-1] + blank[:, -1, -1])
 
 
-def hidden(r: np.random.Generator) -> tuple[np.ndarray, ...]:
-    frames, labels, kernel = r.normal(size=(4, 50, 64)), r.normal(size=(4, 21, 64)), r.normal(size=(64, 256)) / 8
-    return frames, labels, kernel, r.integers(1, 256, (4, 20))
+def hidden(frames: int, labels: int, features: int, classes: int) -> Draw:
+    def draw(r: np.random.Generator) -> tuple[np.ndarray, ...]:
+        f, g = r.normal(size=(4, frames, features)), r.normal(size=(4, labels + 1, features))
+        return f, g, r.normal(size=(features, classes)) / features**0.5, r.integers(1, classes, (4, labels))
+
+    return draw
 
 
 def linear_rnnt(frames: Any, labels: Any, kernel: Any, y: Any) -> Any:
     return rnnt(jnp.tanh(frames[:, :, None] + labels[:, None]) @ kernel, y)
+
+
+def products(frames: Any, labels: Any, kernel: Any, y: Any) -> Any:
+    """The three that value and gradients take."""
+    joint = frames[:, :, None] + labels[:, None]
+    logits = joint @ kernel
+    return logits @ kernel.T, jnp.tensordot(joint, logits, ((0, 1, 2), (0, 1, 2)))
 
 
 def tagged(r: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -125,28 +157,76 @@ def crf(z: Any, t: Any, y: Any) -> Any:
     return nn.logsumexp(alpha, -1) - score
 
 
+def series(r: np.random.Generator) -> tuple[np.ndarray, ...]:
+    return r.normal(size=(8, 200, 16)), r.normal(size=(8, 200, 16))
+
+
+def soft_dtw(x: Any, y: Any) -> Any:
+    """By diagonals, each of them as long as there are steps."""
+    costs = ((x[:, :, None] - y[:, None]) ** 2).sum(-1)
+    n = costs.shape[1]
+    rows = [jnp.pad(costs[:, i], ((0, 0), (i, n - 1 - i)), constant_values=1e10) for i in range(n)]
+
+    def step(carry: Any, cost: Any) -> Any:
+        two, one = carry  # one and two diagonals before
+        shifted = [jnp.pad(x[:, :-1], ((0, 0), (1, 0)), constant_values=1e10) for x in (one, two)]
+        new = cost - nn.logsumexp(-jnp.stack([one, *shifted]), 0)
+        return (one, new), None
+
+    nothing = jnp.full_like(costs[:, 0], 1e10)
+    first = nothing.at[:, 0].set(costs[:, 0, 0])
+    (_, last), _ = lax.scan(step, (nothing, first), jnp.moveaxis(jnp.stack(rows, 1), 2, 0)[1:])
+    return last[:, -1]
+
+
 def unlikelihood(z: Any, y: Any) -> Any:
     return -jnp.log1p(-jnp.take_along_axis(nn.softmax(z), y[:, None], 1)[:, 0])
 
 
+LOGISTIC = over_pairs(lambda d, t: nn.softplus(-d))
+HINGE = over_pairs(lambda d, t: nn.relu(1 - d))
+RANKED = [
+    row
+    for draw in (lists(), lists(8, 2000))
+    for row in (
+        beside_rax(by_hand("unique_softmax_loss", draw, unique, Targets(1.0)), "unique_softmax_loss", 5),
+        beside_rax(by_hand("pairwise_logistic_loss", draw, LOGISTIC, Targets(0.5)), "pairwise_logistic_loss", 5),
+        beside_rax(
+            by_hand("pairwise_logistic_loss", draw, lambda_rank, Targets(0.5), lambda_weights="dcg"),
+            "pairwise_logistic_loss",
+            4,
+            lambdaweight_fn=rax and rax.dcg_lambdaweight,
+        )._replace(note="dcg"),
+        beside_rax(by_hand("pairwise_hinge_loss", draw, HINGE, Targets(0.5)), "pairwise_hinge_loss", 2.5),
+        beside_rax(by_hand("pairwise_mse_loss", draw, squares, Targets(0.05)), "pairwise_mse_loss", 20),
+    )
+]
+SPOKEN = [(16, 200, 64, 40), (32, 500, 128, 100), (1, 500, 128, 100), (8, 1500, 32, 200), (16, 400, 1000, 60)]
 ROWS_OF_LISTS = [
-    by_optax("ranking_softmax_loss", lists(), lambda s, y: optax.losses.ranking_softmax_loss(s, y, reduce_fn=None)),
-    by_hand("poly1_softmax_loss", lists(), poly1),
-    by_hand("unique_softmax_loss", lists(), unique, Targets(1.0)),
-    by_hand("listmle_loss", lists(), listmle),
-    by_hand("pairwise_logistic_loss", lists(), over_pairs(lambda d, t: nn.softplus(-d)), Targets(0.5)),
-    by_hand("pairwise_logistic_loss", lists(8, 2000), over_pairs(lambda d, t: nn.softplus(-d)), Targets(0.5)),
-    by_hand("pairwise_logistic_loss", lists(), lambda_rank, Targets(0.5), lambda_weights="dcg"),
-    by_hand("pairwise_hinge_loss", lists(), over_pairs(lambda d, t: nn.relu(1 - d)), Targets(0.5)),
-    by_hand("pairwise_soft_zero_one_loss", lists(), over_pairs(lambda d, t: nn.sigmoid(-d))),
-    by_hand("pairwise_quantile_loss", lists(), over_pairs(lambda d, t: 0.5 * abs(t - d))),
-    by_hand("pairwise_mse_loss", lists(), squares, Targets(0.05)),
-    by_hand("approx_ndcg_loss", lists(), ndcg),
+    beside_rax(
+        by_optax("ranking_softmax_loss", lists(), lambda s, y: optax.losses.ranking_softmax_loss(s, y, reduce_fn=None)),
+        "softmax_loss",
+    ),
+    beside_rax(by_hand("poly1_softmax_loss", lists(), poly1), "poly1_softmax_loss"),
+    by_hand("listmle_loss", lists(), listmle),  # rax breaks ties by place
+    *RANKED,
+    beside_rax(
+        by_hand("pairwise_soft_zero_one_loss", lists(), over_pairs(lambda d, t: nn.sigmoid(-d))),
+        "pairwise_soft_zero_one_loss",
+    ),
+    beside_rax(
+        by_hand("pairwise_quantile_loss", lists(), over_pairs(lambda d, t: 0.5 * abs(t - d))), "pairwise_qr_loss"
+    ),
+    by_hand("approx_ndcg_loss", lists(), ndcg),  # rax' approx_t12n fails on JAX 0.10
     by_hand("approx_mrr_loss", lists(), mrr),
-    by_optax("ctc_loss", spoken, ctc, Targets(0.5)),
+    *(by_optax("ctc_loss", spoken(*size), ctc, Targets(0.5), torch=F and ctc_of_torch) for size in SPOKEN),
     by_hand("rnnt_loss", joint, rnnt),
-    by_hand("linear_rnnt_loss", hidden, linear_rnnt),
-    by_hand("crf_nll_loss", tagged, crf),
+    by_hand("linear_rnnt_loss", hidden(50, 20, 64, 256), linear_rnnt),
+    by_hand("linear_rnnt_loss", hidden(200, 40, 256, 1000), linear_rnnt, Targets(None, None, 1.2))._replace(
+        floor=products, argnums=(0, 1, 2), note="all gradients"
+    ),
+    by_hand("crf_nll_loss", tagged, crf)._replace(argnums=(0, 1), note="both gradients"),
+    by_hand("soft_dtw_loss", series, soft_dtw)._replace(argnums=(0, 1), note="both gradients"),
     by_hand("unlikelihood_loss", lambda r: (r.normal(size=(4096, 256)), r.integers(0, 256, 4096)), unlikelihood),
 ]
 LISTS = [row._replace(most=2**20) for row in ROWS_OF_LISTS]

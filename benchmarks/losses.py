@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # else PyTorch's threads spin while the others are timed
@@ -47,8 +49,8 @@ memory of freed ones, as from an allocator that keeps it; where there are target
 in pages that are new from the system in each call, as glibc hands them out for its largest. In parentheses the target
 and whether each ratio reaches it: ✓ where it is at most the target, or at most 1.1 where the target is 1, which is a
 tie; else ✗. The floor is a compiled copy that reads what has the shape of the first argument and writes one array like
-it; for `linear_cross_entropy`, the three bare matrix products. Errors are of the gradient, against float64: largest
-difference to largest entry, ours (the peer's)."""
+it; for `linear_cross_entropy`, and for `linear_rnnt_loss` where it has a target, the three bare matrix products. Errors
+are of the gradient, against float64: largest difference to largest entry, ours (the peer's)."""
 
 DETAILS = """\
 ## Details
@@ -137,6 +139,16 @@ def described(record: Record) -> list[str]:
     ]
 
 
+def plain(result: Result) -> dict[str, Any]:
+    """What `glance.py` reads."""
+    return {
+        "loss": result.row.loss,
+        "peer": peer_of(result),
+        "time": {name: [x for x in (r.ratio[1], r.fresh) if x] for name, r in result.records.items()},
+        "temporaries": {name: r.temporaries for name, r in result.records.items() if r.temporaries is not None},
+    }
+
+
 def draw(results: Sequence[Result], title: str, path: Path) -> None:
     """Two columns, those with targets on the left."""
     import matplotlib
@@ -172,7 +184,7 @@ def draw(results: Sequence[Result], title: str, path: Path) -> None:
         axis.set_axisbelow(True)
         axis.set_xlabel("time of jaxloss / time of the other: left of 1, jaxloss is faster")
         axis.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    names = {"peer": "Optax, else by hand", "torch": "PyTorch", "keras": "Keras on JAX", "floor": "floor: a copy"}
+    names = {"peer": "Optax, rax or by hand", "torch": "PyTorch", "keras": "Keras on JAX", "floor": "floor: a copy"}
     handles = [
         Line2D(
             [], [], color=c, marker=m, ls="", mfc="white" if name == "torch.compile" else c, label=names.get(name, name)
@@ -197,7 +209,7 @@ def machine() -> tuple[str, str]:
 
 def versions() -> str:
     found = [f"Python {platform.python_version()}", f"jaxloss {jaxloss.__version__}"]
-    for name in ("jax", "jaxlib", "libtpu", "jax-cuda12-plugin", "optax", "torch", "keras"):
+    for name in ("jax", "jaxlib", "libtpu", "jax-cuda12-plugin", "optax", "rax", "torch", "keras"):
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
@@ -248,6 +260,8 @@ def main() -> None:
     folder = Path(__file__).with_name("results")
     folder.mkdir(exist_ok=True)
     folder.joinpath(f"losses-{kind}.md").write_text("\n\n".join(parts) + "\n")
+    found = {"where": head, "rows": [plain(result) for result in results]}
+    folder.joinpath(f"losses-{kind}.json").write_text(json.dumps(found, indent=1) + "\n")
     draw(results, f"Value and gradient: {words}; {datetime.date.today()}", folder / f"losses-{kind}.png")
     print(score)
 

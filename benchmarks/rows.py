@@ -17,6 +17,7 @@ from images import IMAGES
 from jax import lax, nn
 from jax.scipy import special, stats
 from lists import LISTS
+from post_training import POST_TRAINING
 from row import Draw, F, Loss, Row, Targets, bce, by_hand, by_keras, by_optax, ce, keras, torch
 
 import jaxloss
@@ -524,7 +525,7 @@ OTHERS = [
         lambda z, t: 4 * optax.kl_divergence(nn.log_softmax(z / 2), nn.softmax(t / 2)),
         torch=distilled_by_torch,
     ),
-    *(row for row in IMAGES + BATCHES + LISTS if row.targets is None),
+    *(row for row in IMAGES + BATCHES + LISTS + POST_TRAINING if row.targets is None),
 ]
 
 ROWS = TARGETED + OTHERS

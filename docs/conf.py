@@ -28,12 +28,14 @@ from pictures import PICTURES  # noqa: E402
 
 import jaxloss  # noqa: E402
 import jaxloss.plotting  # noqa: E402
+import jaxloss.testing  # noqa: E402
+from docs import update  # noqa: E402
 
 
 project = "jaxloss"
 version = release = jaxloss.__version__
 root_doc = "README"
-include_patterns = ["*.md", "docs/*.md", "docs/api/*.rst", "notebooks/*.ipynb"]
+include_patterns = ["*.md", "docs/*.md", "docs/choosing/*.md", "docs/api/*.rst", "notebooks/*.ipynb"]
 include_patterns += ["benchmarks/*.md", "benchmarks/results/*.md"]
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon", "sphinx_copybutton"]
 
@@ -61,6 +63,7 @@ html_copy_source = html_show_copyright = html_show_sourcelink = False
 
 PUBLIC = [name for name, value in vars(jaxloss).items() if getattr(value, "__module__", "").startswith("jaxloss.")]
 PUBLIC += [f"plotting.{name}" for name in jaxloss.plotting.__all__]
+PUBLIC += [f"testing.{name}" for name in jaxloss.testing.__all__]
 CONTENTS = """
 ```{toctree}
 :hidden:
@@ -108,15 +111,9 @@ SECURITY
 
 
 def families():
-    """Public names by the headings of the README's table; what stands in no row comes last."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = re.search(r"^## Losses$(.*?)^## ", text, re.DOTALL | re.MULTILINE)[1]
-    rows = re.findall(r"^\| (\w.*?) \| (.*) \|$", table, re.MULTILINE)
-    groups = {title[0].upper() + title[1:]: re.findall(r"`(\w+)`", names) for title, names in rows}
-    listed = {name for names in groups.values() for name in names}
-    groups["Around the losses"] = [name for name in PUBLIC if name not in listed and "." not in name]
-    groups["Pictures"] = [name for name in PUBLIC if "." in name]
-    return groups
+    """The rows of the README's table, and what is drawn with."""
+    groups = {title[0].upper() + title[1:]: names for title, names in update.families().items()}
+    return groups | {"Pictures": [name for name in PUBLIC if "." in name]}
 
 
 def write_pages(app):
@@ -156,6 +153,9 @@ def prepare(app, docname, source):
     if docname == root_doc:
         groups = "\n".join(f"docs/api/{slug(family)}" for family in families())
         source[0] += CONTENTS.replace("{groups}", groups)
+    if docname == "docs/choosing":
+        tasks = "\n".join(re.findall(r"^\d+\. .*?\]\((choosing/\S+)\.md\)", source[0], re.MULTILINE))
+        source[0] += f"\n```{{toctree}}\n:hidden:\n\n{tasks}\n```\n"
 
 
 def add_to_docstring(app, what, name, obj, options, lines):

@@ -94,11 +94,11 @@ option that is one; "by batch" one of whose first axis no device has a part, whi
 things can't work, for any loss, and raise an error that is tested: `axis_name` with `reduction="none"`, which reduces
 nothing, and `checked` inside `jit` instead of around it.
 
-What a loss computes, `make test` asks of every row. What JAX makes of the program it asks of one row of each kind
-(elementwise, by a rule of its own, of members, of vectors, by class, in a loop, by a sort, of norms, of rows that
-meet), and of the others that nothing in their programs could behave otherwise: that they trace for a symbolic batch and
-for every explicit sharding, and that devices meet only in the two sums of `reduce`. All the rest is in `make test-all`,
-for every loss."""
+What a loss computes, `make test` asks of every row. What JAX makes of the program goes by how a loss is made:
+elementwise, by a rule of its own, of members, of vectors, by class, in a loop, by a sort, of norms, of rows that meet.
+Each such test takes three of these nine kinds in turn; and of every loss it is asked that nothing in its program could
+behave otherwise: that it traces for a symbolic batch and for every explicit sharding, and that devices meet only in the
+two sums of `reduce`. All the rest is in `make test-all`, for every loss."""
 
 
 def collected(*options: str) -> dict[str, set[str]]:

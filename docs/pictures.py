@@ -10,6 +10,7 @@ from typing import Any
 import jax.numpy as jnp
 
 import jaxloss
+from docs.scenes import SCENES
 from jaxloss.plotting import plot_landscape, plot_loss
 from tests.harness.case import Case
 from tests.harness.rows import FIRST
@@ -332,6 +333,7 @@ PICTURES: dict[str, tuple[str, Callable[[], Any]]] = {
         ),
     ),
 }
+PICTURES |= SCENES
 PICTURES |= {case.loss.__name__: plain(case) for case in FIRST if case.loss.__name__ not in PICTURES}
 
 WITHOUT = {
@@ -339,6 +341,8 @@ WITHOUT = {
     "average_top_k_loss": "is a mean of other losses",
     "Total": "is two sums",
     "checked": "returns a function",
+    "loss": "returns a loss",
+    "testing.check_loss": "returns words",
     "LogProbs": "is four arrays",
     "softmax_log_probs": "returns what losses are made of",
     "linear_log_probs": "returns what losses are made of",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, overload
 
+from . import plotting as plotting
 from ._classification.class_weights import class_balanced_weights as class_balanced_weights
 from ._classification.log_probs import (
     LogProbs as LogProbs,
@@ -17,8 +18,10 @@ from ._combination.weighing import (
     uncertainty_weighting as uncertainty_weighting,
 )
 from ._contract.checks import checked as checked
-from ._contract.reduction import Total as Total
+from ._contract.formula import loss as loss
+from ._contract.total import Total as Total
 from ._contract.types import (
+    AboveOne,
     Array,
     ArrayLike,
     Axes,
@@ -36,6 +39,8 @@ from ._contract.types import (
     Positive,
     Proportion,
 )
+from ._preference.gaps import Divergence
+from ._preference.variants import Variant
 from ._ranking.pairs import LambdaWeights
 
 __version__: str
@@ -249,34 +254,6 @@ def sigmoid_focal_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
-def generalized_cross_entropy(
-    logits: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    q: Proportion = 0.7,
-    axis: int = -1,
-    class_weights: ArrayLike | None = None,
-    ignore_index: ArrayLike | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def generalized_cross_entropy(
-    logits: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    q: Proportion = 0.7,
-    axis: int = -1,
-    class_weights: ArrayLike | None = None,
-    ignore_index: ArrayLike | None = None,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
 def poly1_cross_entropy(
     logits: ArrayLike,
     labels: ArrayLike,
@@ -328,6 +305,72 @@ def softmax_focal_loss(
     mask: ArrayLike | None = None,
     *,
     gamma: NonNegative = 2.0,
+    axis: int = -1,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def linear_cross_entropy(
+    hidden: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    bias: ArrayLike | None = None,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    label_smoothing: Proportion | None = None,
+    z_loss: NonNegative | None = None,
+    soft_cap: Positive | None = None,
+    chunk_size: int | None = None,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def linear_cross_entropy(
+    hidden: ArrayLike,
+    kernel: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    bias: ArrayLike | None = None,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    label_smoothing: Proportion | None = None,
+    z_loss: NonNegative | None = None,
+    soft_cap: Positive | None = None,
+    chunk_size: int | None = None,
+    class_axis_name: AxisName | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def generalized_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    q: Proportion = 0.7,
+    axis: int = -1,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def generalized_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    q: Proportion = 0.7,
     axis: int = -1,
     class_weights: ArrayLike | None = None,
     ignore_index: ArrayLike | None = None,
@@ -391,44 +434,6 @@ def taylor_cross_entropy(
     axis: int = -1,
     class_weights: ArrayLike | None = None,
     ignore_index: ArrayLike | None = None,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
-def linear_cross_entropy(
-    hidden: ArrayLike,
-    kernel: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    bias: ArrayLike | None = None,
-    class_weights: ArrayLike | None = None,
-    ignore_index: ArrayLike | None = None,
-    label_smoothing: Proportion | None = None,
-    z_loss: NonNegative | None = None,
-    soft_cap: Positive | None = None,
-    chunk_size: int | None = None,
-    class_axis_name: AxisName | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def linear_cross_entropy(
-    hidden: ArrayLike,
-    kernel: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    bias: ArrayLike | None = None,
-    class_weights: ArrayLike | None = None,
-    ignore_index: ArrayLike | None = None,
-    label_smoothing: Proportion | None = None,
-    z_loss: NonNegative | None = None,
-    soft_cap: Positive | None = None,
-    chunk_size: int | None = None,
-    class_axis_name: AxisName | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...
@@ -603,70 +608,30 @@ def vicreg_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
-def circle_loss(
-    embeddings: ArrayLike,
+def contrastive_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
     labels: ArrayLike,
     weights: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     *,
-    gamma: Positive = 80.0,
-    margin: Finite = 0.4,
-    normalize: bool = True,
-    ref_embeddings: ArrayLike | None = None,
-    ref_labels: ArrayLike | None = None,
-    ref_mask: ArrayLike | None = None,
+    margin: NonNegative = 1.0,
+    positive_margin: NonNegative = 0.0,
+    axis: Axes = -1,
     reduction: Literal["mean", "sum", "none"] = "mean",
     axis_name: AxisName | None = None,
 ) -> Array: ...
 @overload
-def circle_loss(
-    embeddings: ArrayLike,
+def contrastive_loss(
+    embeddings_a: ArrayLike,
+    embeddings_b: ArrayLike,
     labels: ArrayLike,
     weights: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     *,
-    gamma: Positive = 80.0,
-    margin: Finite = 0.4,
-    normalize: bool = True,
-    ref_embeddings: ArrayLike | None = None,
-    ref_labels: ArrayLike | None = None,
-    ref_mask: ArrayLike | None = None,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
-def multi_similarity_loss(
-    embeddings: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    alpha: Positive = 2.0,
-    beta: Positive = 50.0,
-    base_similarity: Finite = 0.5,
-    mining_margin: Finite | None = None,
-    normalize: bool = True,
-    ref_embeddings: ArrayLike | None = None,
-    ref_labels: ArrayLike | None = None,
-    ref_mask: ArrayLike | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def multi_similarity_loss(
-    embeddings: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    alpha: Positive = 2.0,
-    beta: Positive = 50.0,
-    base_similarity: Finite = 0.5,
-    mining_margin: Finite | None = None,
-    normalize: bool = True,
-    ref_embeddings: ArrayLike | None = None,
-    ref_labels: ArrayLike | None = None,
-    ref_mask: ArrayLike | None = None,
+    margin: NonNegative = 1.0,
+    positive_margin: NonNegative = 0.0,
+    axis: Axes = -1,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...
@@ -755,34 +720,6 @@ def clip_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
-def contrastive_loss(
-    embeddings_a: ArrayLike,
-    embeddings_b: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    margin: NonNegative = 1.0,
-    positive_margin: NonNegative = 0.0,
-    axis: Axes = -1,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def contrastive_loss(
-    embeddings_a: ArrayLike,
-    embeddings_b: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    margin: NonNegative = 1.0,
-    positive_margin: NonNegative = 0.0,
-    axis: Axes = -1,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
 def info_nce_loss(
     embeddings_a: ArrayLike,
     embeddings_b: ArrayLike,
@@ -859,6 +796,74 @@ def proxy_anchor_loss(
     *,
     margin: Finite = 0.1,
     alpha: Positive = 32.0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def circle_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    gamma: Positive = 80.0,
+    margin: Finite = 0.4,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def circle_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    gamma: Positive = 80.0,
+    margin: Finite = 0.4,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def multi_similarity_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    alpha: Positive = 2.0,
+    beta: Positive = 50.0,
+    base_similarity: Finite = 0.5,
+    mining_margin: Finite | None = None,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def multi_similarity_loss(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    alpha: Positive = 2.0,
+    beta: Positive = 50.0,
+    base_similarity: Finite = 0.5,
+    mining_margin: Finite | None = None,
+    normalize: bool = True,
+    ref_embeddings: ArrayLike | None = None,
+    ref_labels: ArrayLike | None = None,
+    ref_mask: ArrayLike | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...
@@ -1169,6 +1174,34 @@ def wasserstein_distance(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def distillation_loss(
+    logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 2.0,
+    axis: int = -1,
+    divergence: Literal["forward_kl", "reverse_kl", "js"] = "forward_kl",
+    mixture: Proportion = 0.5,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def distillation_loss(
+    logits: ArrayLike,
+    teacher_logits: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    temperature: Positive = 2.0,
+    axis: int = -1,
+    divergence: Literal["forward_kl", "reverse_kl", "js"] = "forward_kl",
+    mixture: Proportion = 0.5,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def generalized_kl_divergence(
     log_probs: ArrayLike,
     labels: ArrayLike,
@@ -1259,30 +1292,6 @@ def reverse_kl_divergence(
     *,
     log_labels: bool = False,
     axis: Axes = -1,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
-def distillation_loss(
-    logits: ArrayLike,
-    teacher_logits: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    temperature: Positive = 2.0,
-    axis: int = -1,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def distillation_loss(
-    logits: ArrayLike,
-    teacher_logits: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    temperature: Positive = 2.0,
-    axis: int = -1,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...
@@ -1733,64 +1742,6 @@ def margin_ranking_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
-def triplet_margin_loss(
-    anchors: ArrayLike,
-    positives: ArrayLike,
-    negatives: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    margin: NonNegative = 1.0,
-    p: float = 2.0,
-    swap: bool = False,
-    axis: Axes = -1,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def triplet_margin_loss(
-    anchors: ArrayLike,
-    positives: ArrayLike,
-    negatives: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    margin: NonNegative = 1.0,
-    p: float = 2.0,
-    swap: bool = False,
-    axis: Axes = -1,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
-def triplet_margin_with_distance_loss(
-    anchors: ArrayLike,
-    positives: ArrayLike,
-    negatives: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    distance: Callable[..., Any] | None = None,
-    margin: NonNegative = 1.0,
-    swap: bool = False,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def triplet_margin_with_distance_loss(
-    anchors: ArrayLike,
-    positives: ArrayLike,
-    negatives: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    distance: Callable[..., Any] | None = None,
-    margin: NonNegative = 1.0,
-    swap: bool = False,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
 def multi_margin_loss(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -1953,6 +1904,362 @@ def sparsemax_loss(
     *,
     axis: int = -1,
     class_mask: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def triplet_margin_loss(
+    anchors: ArrayLike,
+    positives: ArrayLike,
+    negatives: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 1.0,
+    p: float = 2.0,
+    swap: bool = False,
+    axis: Axes = -1,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def triplet_margin_loss(
+    anchors: ArrayLike,
+    positives: ArrayLike,
+    negatives: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: NonNegative = 1.0,
+    p: float = 2.0,
+    swap: bool = False,
+    axis: Axes = -1,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def triplet_margin_with_distance_loss(
+    anchors: ArrayLike,
+    positives: ArrayLike,
+    negatives: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    distance: Callable[..., Any] | None = None,
+    margin: NonNegative = 1.0,
+    swap: bool = False,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def triplet_margin_with_distance_loss(
+    anchors: ArrayLike,
+    positives: ArrayLike,
+    negatives: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    distance: Callable[..., Any] | None = None,
+    margin: NonNegative = 1.0,
+    swap: bool = False,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def cispo_loss(
+    log_probs: ArrayLike,
+    old_log_probs: ArrayLike,
+    advantages: EachNumber,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    min_ratio: NonNegative = 0.0,
+    max_ratio: Positive = 5.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def cispo_loss(
+    log_probs: ArrayLike,
+    old_log_probs: ArrayLike,
+    advantages: EachNumber,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    min_ratio: NonNegative = 0.0,
+    max_ratio: Positive = 5.0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def clipped_value_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    old_predictions: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    epsilon: NonNegative = 0.2,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def clipped_value_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    old_predictions: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    epsilon: NonNegative = 0.2,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def ppo_clip_loss(
+    log_probs: ArrayLike,
+    old_log_probs: ArrayLike,
+    advantages: EachNumber,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    epsilon_low: NonNegative = 0.2,
+    epsilon_high: NonNegative = 0.2,
+    dual_clip: AboveOne | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def ppo_clip_loss(
+    log_probs: ArrayLike,
+    old_log_probs: ArrayLike,
+    advantages: EachNumber,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    epsilon_low: NonNegative = 0.2,
+    epsilon_high: NonNegative = 0.2,
+    dual_clip: AboveOne | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def kl_estimate(
+    log_probs: ArrayLike,
+    reference_log_probs: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    estimator: Literal["k1", "k2", "k3"] = "k3",
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def kl_estimate(
+    log_probs: ArrayLike,
+    reference_log_probs: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    estimator: Literal["k1", "k2", "k3"] = "k3",
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def kto_loss(
+    log_probs: ArrayLike,
+    reference_log_probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    kl: EachNumber,
+    beta: Positive = 0.1,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def kto_loss(
+    log_probs: ArrayLike,
+    reference_log_probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    kl: EachNumber,
+    beta: Positive = 0.1,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def orpo_loss(
+    chosen_log_probs: ArrayLike,
+    rejected_log_probs: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    beta: NonNegative = 0.1,
+    nll_weight: NonNegative = 1.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def orpo_loss(
+    chosen_log_probs: ArrayLike,
+    rejected_log_probs: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    beta: NonNegative = 0.1,
+    nll_weight: NonNegative = 1.0,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def cpo_loss(
+    chosen_log_probs: ArrayLike,
+    rejected_log_probs: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    beta: Positive = 0.1,
+    variant: Variant = "sigmoid",
+    label_smoothing: EachProportion | None = None,
+    margin: EachNumber | None = None,
+    alpha: Finite | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def cpo_loss(
+    chosen_log_probs: ArrayLike,
+    rejected_log_probs: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    beta: Positive = 0.1,
+    variant: Variant = "sigmoid",
+    label_smoothing: EachProportion | None = None,
+    margin: EachNumber | None = None,
+    alpha: Finite | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def dpo_loss(
+    chosen_log_probs: ArrayLike,
+    rejected_log_probs: ArrayLike,
+    reference_chosen_log_probs: ArrayLike,
+    reference_rejected_log_probs: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    beta: Positive = 0.1,
+    variant: Variant = "sigmoid",
+    label_smoothing: EachProportion | None = None,
+    margin: EachNumber | None = None,
+    divergence: Divergence = "reverse_kl",
+    alpha: Finite | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def dpo_loss(
+    chosen_log_probs: ArrayLike,
+    rejected_log_probs: ArrayLike,
+    reference_chosen_log_probs: ArrayLike,
+    reference_rejected_log_probs: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    beta: Positive = 0.1,
+    variant: Variant = "sigmoid",
+    label_smoothing: EachProportion | None = None,
+    margin: EachNumber | None = None,
+    divergence: Divergence = "reverse_kl",
+    alpha: Finite | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def bradley_terry_loss(
+    chosen_scores: ArrayLike,
+    rejected_scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: EachNumber | None = None,
+    label_smoothing: EachProportion | None = None,
+    centering: NonNegative | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def bradley_terry_loss(
+    chosen_scores: ArrayLike,
+    rejected_scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    margin: EachNumber | None = None,
+    label_smoothing: EachProportion | None = None,
+    centering: NonNegative | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def pairwise_mse_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    item_weights: EachNonNegative | None = None,
+    lambda_weights: LambdaWeights | None = None,
+    top_n: int | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def pairwise_mse_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    item_weights: EachNonNegative | None = None,
+    lambda_weights: LambdaWeights | None = None,
+    top_n: int | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def pairwise_quantile_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    quantile: Proportion = 0.5,
+    squared: bool = False,
+    item_weights: EachNonNegative | None = None,
+    lambda_weights: LambdaWeights | None = None,
+    top_n: int | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def pairwise_quantile_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    quantile: Proportion = 0.5,
+    squared: bool = False,
+    item_weights: EachNonNegative | None = None,
+    lambda_weights: LambdaWeights | None = None,
+    top_n: int | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...
@@ -2132,62 +2439,6 @@ def pairwise_logistic_loss(
     weights: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     *,
-    item_weights: EachNonNegative | None = None,
-    lambda_weights: LambdaWeights | None = None,
-    top_n: int | None = None,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
-def pairwise_mse_loss(
-    scores: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    item_weights: EachNonNegative | None = None,
-    lambda_weights: LambdaWeights | None = None,
-    top_n: int | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def pairwise_mse_loss(
-    scores: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    item_weights: EachNonNegative | None = None,
-    lambda_weights: LambdaWeights | None = None,
-    top_n: int | None = None,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
-def pairwise_quantile_loss(
-    scores: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    quantile: Proportion = 0.5,
-    squared: bool = False,
-    item_weights: EachNonNegative | None = None,
-    lambda_weights: LambdaWeights | None = None,
-    top_n: int | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def pairwise_quantile_loss(
-    scores: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    quantile: Proportion = 0.5,
-    squared: bool = False,
     item_weights: EachNonNegative | None = None,
     lambda_weights: LambdaWeights | None = None,
     top_n: int | None = None,
@@ -2545,6 +2796,38 @@ def boundary_loss(
     axis_name: AxisName | None = None,
 ) -> Total: ...
 @overload
+def generalized_dice_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    power: NonNegative = 2.0,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    smooth: NonNegative = 1.0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def generalized_dice_loss(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    power: NonNegative = 2.0,
+    axis: int | None = -1,
+    batch_axes: Axes = 0,
+    smooth: NonNegative = 1.0,
+    class_weights: ArrayLike | None = None,
+    ignore_index: ArrayLike | None = None,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
 def lovasz_hinge_loss(
     scores: ArrayLike,
     labels: ArrayLike,
@@ -2627,38 +2910,6 @@ def dice_loss(
     class_weights: ArrayLike | None = None,
     ignore_index: ArrayLike | None = None,
     only_present: bool = False,
-    reduction: Literal["total"],
-    axis_name: AxisName | None = None,
-) -> Total: ...
-@overload
-def generalized_dice_loss(
-    probs: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    power: NonNegative = 2.0,
-    axis: int | None = -1,
-    batch_axes: Axes = 0,
-    smooth: NonNegative = 1.0,
-    class_weights: ArrayLike | None = None,
-    ignore_index: ArrayLike | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    axis_name: AxisName | None = None,
-) -> Array: ...
-@overload
-def generalized_dice_loss(
-    probs: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    power: NonNegative = 2.0,
-    axis: int | None = -1,
-    batch_axes: Axes = 0,
-    smooth: NonNegative = 1.0,
-    class_weights: ArrayLike | None = None,
-    ignore_index: ArrayLike | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...
@@ -2853,6 +3104,34 @@ def ctc_loss(
     label_lengths: ArrayLike | None = None,
     blank: int = 0,
     zero_infinity: bool = False,
+    reduction: Literal["total"],
+    axis_name: AxisName | None = None,
+) -> Total: ...
+@overload
+def soft_dtw_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    gamma: Positive = 1.0,
+    divergence: bool = False,
+    prediction_lengths: ArrayLike | None = None,
+    label_lengths: ArrayLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    axis_name: AxisName | None = None,
+) -> Array: ...
+@overload
+def soft_dtw_loss(
+    predictions: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    *,
+    gamma: Positive = 1.0,
+    divergence: bool = False,
+    prediction_lengths: ArrayLike | None = None,
+    label_lengths: ArrayLike | None = None,
     reduction: Literal["total"],
     axis_name: AxisName | None = None,
 ) -> Total: ...

@@ -84,7 +84,7 @@ def plot_loss(
     for loss in losses:
         curves += loss.items() if isinstance(loss, Mapping) else [(_name(loss), loss)]
     if not curves:
-        raise ValueError("plot_loss: pass at least one loss")
+        raise ValueError("plot_loss: losses must be given, got none")
     over = _over(curves[0][1]) if over is None else over
     if isinstance(over, str):
         if over not in _WAYS:
@@ -140,7 +140,8 @@ def plot_landscape(
     both = jax.value_and_grad(lambda point: loss(point[0], point[1]))
     # In small batches: the loss may be one over a whole data set.
     values, slopes = jax.jit(lambda points: lax.map(both, points, batch_size=81))(grid.reshape(-1, 2))
-    values, slopes = np.ma.masked_invalid(values).reshape(81, 81), np.asarray(slopes).reshape(81, 81, 2)
+    values = np.ma.masked_invalid(values).reshape(81, 81)
+    slopes = np.where(np.isfinite(slopes), slopes, np.nan).reshape(81, 81, 2)  # an infinite one gets no arrow
     ax = plt.subplots(figsize=(5.6, 4.4), layout="constrained")[1] if ax is None else ax
     ax.figure.colorbar(ax.contourf(across, up, values, levels=20), ax=ax)
     ax.contour(across, up, values, levels=20, colors="white", linewidths=0.4, alpha=0.5)

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes
-from .._contract.checks import nan_unless, real
+from .._contract.arrays import real
+from .._contract.checks import nan_unless
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, Positive, Proportion, Reduction
+from .._contract.weights import weigh
 from .._numerics.derivatives import clip_to_finite, derivative, quotient, times, with_partials
 from .._numerics.softmax import row_max, shifted
 from .._numerics.special import log1p_deficit, log1prel
@@ -65,7 +67,7 @@ def bi_tempered_logistic_loss(
     Returns:
       The reduced loss, at least float32; per example, without the class axis, with ``reduction="none"``.
 
-    Source: Amid et al. 2019, *Robust bi-tempered logistic loss based on Bregman divergences*, arXiv:1906.03361.
+    Source: Amid et al., *Robust bi-tempered logistic loss based on Bregman divergences* (2019), arXiv:1906.03361.
 
     Example:
       >>> logits = jnp.array([[2.0, 0.0, 0.0], [0.0, 0.0, 50.0]])
@@ -92,7 +94,7 @@ def bi_tempered_logistic_loss(
         miss = jnp.sum(jnp.where(is_label, 0, probs), axis, keepdims=True)
         own = _tempered_nll(classes.at_label(log_probs, labels, axis), miss, t1)
         losses = jnp.squeeze(own, axis) + jnp.sum(jnp.where(is_label, 0, powers), axis)
-    weights = classes.weigh(weights, class_weights, labels, mask, axis, logits)
+    weights = weigh(weights, class_weights, labels, mask, axis, logits)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

@@ -10,7 +10,7 @@ from .._contract.reduction import reduce
 from .._contract.shapes import bool_mask
 from .._contract.types import Array, ArrayLike, AxisName, NonNegatives, Proportion, Reduction
 from .._numerics.derivatives import at_least, quotient, with_partials
-from .._numerics.logistic import binary_nll, smoothed_binary_nll
+from .._numerics.logistic import smoothed_binary_nll, weighted_binary_nll
 
 
 @jit
@@ -102,9 +102,7 @@ def binary_cross_entropy_with_logits(
       >>> jaxloss.binary_cross_entropy_with_logits(logits, labels, reduction="none")
       Array([0.6931472, 0.       , 3.0485873], dtype=float32)
     """
-    given = labels
-    logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]", given)
+    logits, labels = inputs.proportions(mask, logits=logits, labels=labels)
     positive, unfit = jnp.ones((), logits.dtype), labels
     if pos_weight is not None:
         positive = classes.lined_up("pos_weight", pos_weight, logits, logits.ndim - 1)
@@ -112,7 +110,7 @@ def binary_cross_entropy_with_logits(
             positive = jnp.where(bool_mask(mask, logits.shape), positive, 1)
         unfit = unfit + positive
     if label_smoothing is None:
-        losses = binary_nll(inputs.spoiled(logits, unfit), labels, positive)
+        losses = weighted_binary_nll(inputs.spoiled(logits, unfit), labels, positive)
     else:
         smoothing = jnp.asarray(label_smoothing)
         losses = smoothed_binary_nll(inputs.spoiled(logits, unfit + smoothing), labels, positive, smoothing)

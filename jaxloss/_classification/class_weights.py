@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import jax.numpy as jnp
 
 from .._contract import inputs
-from .._contract.checks import array, message, widened
+from .._contract.arrays import array, widened
 from .._contract.jit import jit
-from .._contract.types import Array, ArrayLike
-from .ordinal import Share
+from .._contract.messages import message
+from .._contract.shapes import as_number
+from .._contract.types import Array, ArrayLike, Number
 
 
 @jit
-def class_balanced_weights(counts: ArrayLike, *, beta: Share = 0.999) -> Array:
+def class_balanced_weights(counts: ArrayLike, *, beta: Annotated[ArrayLike, Number("[0, 1)")] = 0.999) -> Array:
     r"""Class weights by the effective number of examples.
 
     .. math::
@@ -39,7 +42,7 @@ def class_balanced_weights(counts: ArrayLike, *, beta: Share = 0.999) -> Array:
     """
     counts = array("counts", counts)
     if counts.ndim != 1:
-        raise ValueError(message(f"counts must have shape (classes,), got shape {counts.shape}"))
+        raise ValueError(message(f"counts must have shape (classes,), got {counts.shape}"))
     counts = inputs.valid("counts", counts.astype(widened(counts)), "[0, inf)")
     powers = jnp.where(counts == 0, 1, counts)
     few = jnp.asarray(beta) < 0.5
@@ -47,4 +50,4 @@ def class_balanced_weights(counts: ArrayLike, *, beta: Share = 0.999) -> Array:
     missing = jnp.where(few, 1 - low**powers, -jnp.expm1(powers * jnp.log1p(high - 1)))
     raw = jnp.where(counts == 0, 0, 1 / missing)
     total = jnp.sum(raw)
-    return raw * (len(counts) / jnp.where(total == 0, 1, total))
+    return raw * (as_number(counts.shape[0], raw.dtype) / jnp.where(total == 0, 1, total))

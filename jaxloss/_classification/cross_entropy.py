@@ -8,11 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .._contract import classes, devices
-from .._contract.checks import nan_unless, nearest, real, report, rounding
+from .._contract import classes, devices, inputs
+from .._contract.arrays import real
+from .._contract.checks import nan_unless, nearest, report, rounding
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Proportion, Reduction
+from .._contract.weights import weigh
 from .._numerics.derivatives import times
 from .._numerics.nll import smoothed_nll
 from .._numerics.softmax import present
@@ -45,7 +47,8 @@ def nll_loss(
       log_probs: logarithms of probabilities, ``[..., classes]``, the class axis at ``axis``.
       labels: class indices, the shape of ``log_probs`` without the class axis; or probabilities of its whole shape.
       axis: the class axis; ``axis=1`` for images as PyTorch lays them out.
-      class_weights: ``[classes]``; an example counts with the (expected) weight of its label.
+      class_weights: ``[classes]``; an example counts with the (expected) weight of its label. The mean divides by these
+        weights too.
       ignore_index: integer labels of this value are masked. None ignores nothing.
 
     Returns:
@@ -57,10 +60,11 @@ def nll_loss(
       >>> jaxloss.nll_loss(jnp.log(jnp.array([[0.5, 0.5], [0.25, 0.75]])), jnp.array([0, 1]), reduction="none")
       Array([0.6931472 , 0.28768212], dtype=float32)
     """
-    near = rounding(log_probs, jnp.float32)
-    log_probs, labels, poison, axis, mask, _, reads = classes.labelled(
+    given = log_probs
+    log_probs, labels, poison, axis, mask, reads = classes.labelled(
         mask, labels, log_probs=log_probs, axis=axis, ignore_index=ignore_index
     )
+    near = rounding(given, log_probs.dtype)
     fits = log_probs <= near
     if real(labels):
         fits |= labels == 0
@@ -71,7 +75,7 @@ def nll_loss(
         report("log_probs", log_probs, fits | ~classes.is_label(log_probs, labels, axis), "be at most 0")
         entries = _label_entry(reads(), labels, poison, near, axis)
         losses = -nearest(jnp.squeeze(entries, axis), "[-inf, 0]")
-    weights = classes.weigh(weights, class_weights, labels, mask, axis, log_probs)
+    weights = weigh(weights, class_weights, labels, mask, axis, log_probs)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -144,7 +148,7 @@ def cross_entropy(
       Array(0.23954484, dtype=float32)
     """
     devices.splits_classes(class_axis_name, axis_name)
-    logits, labels, poison, axis, mask, _, reads = classes.labelled(
+    logits, labels, poison, axis, mask, reads = classes.labelled(
         mask,
         labels,
         logits=logits,
@@ -155,7 +159,7 @@ def cross_entropy(
     )
     losses = smoothed_nll(reads(), labels, poison, axis, label_smoothing, z_loss, class_axis_name)
     losses = jnp.squeeze(losses, axis)
-    weights = classes.weigh(weights, class_weights, labels, mask, axis, logits, class_axis_name)
+    weights = weigh(weights, class_weights, labels, mask, axis, logits, class_axis_name)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -174,9 +178,7 @@ def _label_entry(reads: classes.Reads, labels: Array, poison: Array, near: float
 def _(near: float, axis: int, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
     reads, labels, _ = primals
     value = _label_entry(*primals, near, axis)
-    slope = classes.is_label(reads.scores, labels, axis).astype(value.dtype) + nan_unless(
-        ~jnp.isnan(value), value.dtype
-    )
+    slope = inputs.spoiled(classes.is_label(reads.scores, labels, axis).astype(value.dtype), value)
     slope = jnp.where(False, reads.scores, slope)  # nothing to compute, but XLA places it where its operands lie
     change = jnp.sum(slope * tangents[0].scores, axis, keepdims=True)
     return value, present(change, reads)

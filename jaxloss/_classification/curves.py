@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,10 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from .._contract import classes
-from .._contract.checks import real
-from .._contract.types import Array, ArrayLike
+from .._contract.arrays import real
+from .._contract.reduction import reduce
+from .._contract.types import Array, ArrayLike, AxisName, Reduction
+from .._contract.weights import weigh
 from .._numerics.derivatives import clip_to_finite, derivative, quotient, squarable, times, with_partials
 from .._numerics.nll import every_nll, hard_nll
 from .._numerics.soft_nll import soft_nll
@@ -21,20 +23,27 @@ from .._numerics.softmax import log_sum_exp, row_max
 from .._numerics.special import exp_remainder, exprel, exprel_slope
 
 
+class Call(NamedTuple):
+    """What all losses of a label's probability take."""
+
+    logits: ArrayLike
+    labels: ArrayLike
+    weights: ArrayLike | None
+    mask: ArrayLike | None
+    axis: int
+    class_weights: ArrayLike | None
+    ignore_index: ArrayLike | None
+    reduction: Reduction
+    axis_name: AxisName | None
+
+
 def expected_curve(
-    curve: Callable[..., Array],
-    options: tuple[ArrayLike, ...],
-    logits: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None,
-    mask: ArrayLike | None,
-    *,
-    label_smoothing: ArrayLike | None = None,
-    class_weights: ArrayLike | None,
-    **door: Any,
-) -> tuple[Array, ArrayLike | None, ArrayLike | None]:
-    """The expected `curve` of the negative log-likelihood of the label, with what `reduce` needs besides."""
-    logits, labels, poison, axis, mask, *_ = classes.labelled(mask, labels, logits=logits, **door)
+    call: Call, curve: Callable[..., Array], *options: ArrayLike, label_smoothing: ArrayLike | None = None
+) -> Array:
+    """The expected `curve` of the negative log-likelihood of the label, reduced."""
+    logits, labels, poison, axis, mask, *_ = classes.labelled(
+        call.mask, call.labels, logits=call.logits, axis=call.axis, ignore_index=call.ignore_index
+    )
     top = row_max(logits, axis, poison)
     if real(labels):
         losses, log_normalizer = _expected(curve, axis, logits, top, labels, *map(jnp.asarray, options))
@@ -45,8 +54,8 @@ def expected_curve(
         uniform = jnp.mean(curve(every_nll(logits, top, log_normalizer, axis), *options), axis, keepdims=True)
         losses = times(1 - label_smoothing, losses) + times(label_smoothing, uniform)
     losses = jnp.squeeze(losses, axis)
-    weights = classes.weigh(weights, class_weights, labels, mask, axis, logits)
-    return losses, weights, mask
+    weights = weigh(call.weights, call.class_weights, labels, mask, axis, logits)
+    return reduce(losses, weights, mask, reduction=call.reduction, axis_name=call.axis_name)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))

@@ -48,9 +48,9 @@ def softmax_entropy(
       The reduced entropy, at least float32; per row, without the class axis, with ``reduction="none"``. 0 where all
       classes are ruled out. Some call the negative of it an entropy loss.
 
-    Source: Shannon, *A mathematical theory of communication* (1948), DOI 10.1002/j.1538-7305.1948.tb01338.x; Williams
-    and Peng, *Function optimization using connectionist reinforcement learning algorithms* (1991), DOI
-    10.1080/09540099108946587 (as a bonus).
+    Source: Shannon, *A mathematical theory of communication* (1948), doi:10.1002/j.1538-7305.1948.tb01338.x; Williams
+    and Peng, *Function optimization using connectionist reinforcement learning algorithms* (1991),
+    doi:10.1080/09540099108946587 (as a bonus).
 
     Example:
       >>> jaxloss.softmax_entropy(jnp.array([[1.0, 1.0], [0.0, 20.0]]), reduction="none")

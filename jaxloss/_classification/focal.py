@@ -68,9 +68,7 @@ def sigmoid_focal_loss(
       >>> jaxloss.sigmoid_focal_loss(logits, labels, reduction="none")
       Array([5.871571e-06, 3.874907e+00, 1.000000e+03], dtype=float32)
     """
-    given = labels
-    logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]", given)
+    logits, labels = inputs.proportions(mask, logits=logits, labels=labels)
     shares = None if alpha is None else (jnp.asarray(alpha), 1 - jnp.asarray(alpha))
     if label_smoothing is not None:
         swap = labels > 0.5  # the two sides, so that the smaller share is the one to smooth
@@ -126,9 +124,7 @@ def asymmetric_loss(
       >>> jaxloss.asymmetric_loss(jnp.array([0.0, 0.0, -4.0]), jnp.array([1, 0, 0]), reduction="none")
       Array([0.3465736 , 0.02451511, 0.        ], dtype=float32)
     """
-    given = labels
-    logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]", given)
+    logits, labels = inputs.proportions(mask, logits=logits, labels=labels)
     losses = _asymmetric(inputs.spoiled(logits, labels), labels, gamma_positive, gamma_negative, clip)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -178,28 +174,23 @@ def _power(z: Array, y: Array, gamma: Array) -> Array:
     return jnp.exp(times(gamma, _log_miss(z, y)))
 
 
-def _nll(z: Array, y: Array) -> Array:
-    return binary_nll(z, y, jnp.ones((), z.dtype))
-
-
 def _focal_slope(z: Array, y: Array, gamma: Array) -> Array:
-    nll = binary_slope(z, y, jnp.ones((), z.dtype))
-    return _power(z, y, gamma) * (times(gamma * _miss_slope(z, y), _nll(z, y)) + nll)
+    return _power(z, y, gamma) * (times(gamma * _miss_slope(z, y), binary_nll(z, y)) + binary_slope(z, y))
 
 
 def _focal_by_label(z: Array, y: Array, gamma: Array) -> Array:
     less = times(sigmoid(-z) - sigmoid(z), jnp.exp(times(gamma - 1, _log_miss(z, y))))
-    return times(gamma * _nll(z, y), less) - times(_power(z, y, gamma), z)
+    return times(gamma * binary_nll(z, y), less) - times(_power(z, y, gamma), z)
 
 
 def _focal_by_gamma(z: Array, y: Array, gamma: Array) -> Array:
     z = squarable(z)
-    return times(_power(z, y, gamma) * _nll(z, y), _log_miss(z, y))
+    return times(_power(z, y, gamma) * binary_nll(z, y), _log_miss(z, y))
 
 
 @with_partials(_focal_slope, unbounded(_focal_by_label), unbounded(_focal_by_gamma))
 def _focal(z: Array, y: Array, gamma: Array) -> Array:
-    return times(_power(z, y, gamma), _nll(z, y))
+    return times(_power(z, y, gamma), binary_nll(z, y))
 
 
 def _clipped(z: Array, clip: Array) -> tuple[Array, Array, Array, Array]:

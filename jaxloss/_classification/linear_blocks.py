@@ -16,9 +16,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import devices
-from .._contract.checks import nan_where, real
-from .._contract.shapes import inverse_power
+from .._contract.arrays import real
+from .._contract.checks import nan_where
 from .._contract.types import Array, AxisName
+from .._contract.units import inverse_power
+from .._numerics.derivatives import clip_to_finite
 from .._numerics.nll import regularized
 from .._numerics.products import product
 from .._numerics.softmax import class_nll, log_total, reciprocal_or_0, shifted
@@ -85,7 +87,7 @@ def gradient(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple[
         bias = None if layer.bias is None else lax.dynamic_slice_in_dim(layer.bias, start, width)
 
         def capped(products: Array, bias: Any, soft_cap: Any) -> Array:
-            return linear_head.logits_of(products, Layer(kernel, bias, soft_cap, None, None))
+            return linear_head.logits_of(products, Layer(kernel, bias, soft_cap))
 
         z, pull = jax.vjp(capped, product(tokens.hidden, kernel), bias, layer.soft_cap)
         return z, kernel, pull
@@ -169,8 +171,7 @@ def gradient(chunks: Tokens, layer: Layer, axis_name: AxisName | None) -> tuple[
 
 def _row_top(z: Array) -> Array:
     """The largest logit of each row, as `row_max` has it."""
-    largest = jnp.finfo(z.dtype).max
-    return jnp.clip(jnp.max(lax.stop_gradient(z), 1), -largest, largest)
+    return clip_to_finite(jnp.max(lax.stop_gradient(z), 1))
 
 
 @jax.custom_jvp

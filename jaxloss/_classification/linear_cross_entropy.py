@@ -17,10 +17,12 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from .._contract import classes, devices
-from .._contract.checks import real, widened
+from .._contract.arrays import real
 from .._contract.jit import jit_over_classes
-from .._contract.reduction import element_weights, power_of_two, reduce_sums, sum_of_weights, valid_reduction
+from .._contract.reduction import reduce_sums, sum_of_weights, valid_reduction
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Positive, Proportion, Reduction
+from .._contract.units import power_of_two
+from .._contract.weights import element_weights, weigh
 from .._numerics.derivatives import precomputed
 from .._numerics.nll import smoothed_nll
 from .._numerics.products import product
@@ -78,11 +80,11 @@ def linear_cross_entropy(
         mean divides by these weights too.
       ignore_index: integer labels of this value are masked. None ignores nothing (PyTorch ignores -100 by default).
       label_smoothing: in [0, 1], over all classes.
-      z_loss: at least 0, times the square of the log-normaliser.
+      z_loss: at least 0, times the square of the log-normalizer.
       soft_cap: above 0, the logits' largest size (Gemma 2 takes 30).
       chunk_size: how many tokens go through at once, over all devices. Smaller ones need less memory, larger ones may
         be faster. By default, for each device over which tokens may lie, about half of ``features`` (a quarter with
-        ``reduction="none"``) and 64 or more. Blocks of classes have a size of their own.
+        ``reduction="none"``, but for float32) and 64 or more. Blocks of classes have a size of their own.
       class_axis_name: axis of a surrounding ``shard_map`` over whose devices the classes are split, or a tuple of axes.
         Each device passes its slice of whatever has an axis of classes, in equal parts and in order, and all pass the
         same tokens, whose integer labels count the classes of all. Value and gradients are those of the whole; under
@@ -108,13 +110,12 @@ def linear_cross_entropy(
     """
     valid_reduction(reduction, axis_name)
     devices.splits_classes(class_axis_name, axis_name)
-    hidden, kernel, bias = linear_head.operands(hidden, kernel, bias)
-    rows, dtype = hidden.shape[:-1], widened(hidden)
-    logits = jax.ShapeDtypeStruct((*rows, kernel.shape[1]), dtype)
+    hidden, kernel, bias, logits = linear_head.operands(hidden, kernel, bias)
+    rows, dtype = logits.shape[:-1], logits.dtype
     labels, poison, mask, _ = classes.labels_for(
         mask, labels, "hidden @ kernel", logits, len(rows), ignore_index=ignore_index, axis_name=class_axis_name
     )
-    weights = classes.weigh(weights, class_weights, labels, mask, len(rows), logits, class_axis_name)
+    weights = weigh(weights, class_weights, labels, mask, len(rows), logits, class_axis_name)
     weight, exists = element_weights(rows, dtype, weights, mask)
     masked = exists is not None
     exists = jnp.broadcast_to(exists if masked else True, rows)
@@ -125,7 +126,7 @@ def linear_cross_entropy(
     tokens = Tokens(hidden, labels, poison, jnp.broadcast_to(weight / unit, rows), exists)
     layer = Layer(kernel, bias, soft_cap, label_smoothing, z_loss)
     tokens, layer = linear_head.as_varying(tokens, layer, class_axis_name)
-    chunks, restore = linear_head.chunked(tokens, rows, linear_head.chunk_length(chunk_size, hidden, reduction), masked)
+    chunks, restore = linear_head.chunked(tokens, chunk_size, reduction, masked)
     if reduction == "none":
         of_tokens = functools.partial(_token_losses, axis_name=class_axis_name)
         return restore(linear_head.each(of_tokens, chunks, layer, masked)) * weight

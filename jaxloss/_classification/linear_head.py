@@ -16,7 +16,8 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from .._contract import chunks, devices, inputs
-from .._contract.checks import array, message, widened
+from .._contract.arrays import array, widened
+from .._contract.shapes import exactly
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
 from .._numerics.derivatives import squarable, with_partials
 from .._numerics.products import product
@@ -37,47 +38,46 @@ class Layer(NamedTuple):
     kernel: Array  # [features, classes]
     bias: Array | None  # [classes]
     soft_cap: Any
-    label_smoothing: Any
-    z_loss: Any
+    label_smoothing: Any = None
+    z_loss: Any = None
 
 
-def operands(hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array, Array | None]:
-    """In the dtype to multiply in: their own if they share one, else that of the loss."""
-    hidden, kernel = inputs.narrow("hidden", hidden), inputs.narrow("kernel", kernel)
-    if not hidden.ndim:
-        raise ValueError(message("hidden must have an axis of features, got shape ()"))
-    features = hidden.shape[-1]
-    if kernel.ndim != 2 or kernel.shape[0] != features or not kernel.shape[1]:
-        tied = kernel.ndim == 2 and kernel.shape[1] == features
-        hint = "; transposed it fits: kernel.T" if tied else ""
-        raise ValueError(message(f"kernel must have shape ({features}, classes), got {kernel.shape}{hint}"))
-    dtype = hidden.dtype if hidden.dtype == kernel.dtype else widened(hidden)
+def operands(
+    hidden: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None
+) -> tuple[Array, Array, Array | None, jax.ShapeDtypeStruct]:
+    """In the dtype to multiply in: their own if they share one, else that of the loss; and what the logits are like."""
+    hidden = inputs.narrow("hidden", hidden)
+    kernel = inputs.kernel_for("hidden", hidden, kernel)
+    wide = widened(hidden)
+    dtype = hidden.dtype if hidden.dtype == kernel.dtype else wide
     if bias is not None:
-        bias = array("bias", bias).astype(widened(hidden))
-        if bias.shape != kernel.shape[1:]:
-            raise ValueError(message(f"bias must have shape {kernel.shape[1:]}, got {bias.shape}"))
-    return hidden.astype(dtype), kernel.astype(dtype), bias
+        bias = array("bias", bias).astype(wide)
+        exactly("bias", bias, kernel.shape[1:], f"shape {kernel.shape[1:]}")
+    logits = jax.ShapeDtypeStruct((*hidden.shape[:-1], kernel.shape[1]), wide)
+    return hidden.astype(dtype), kernel.astype(dtype), bias, logits
 
 
-def chunk_length(chunk_size: int | None, hidden: Array, reduction: Reduction) -> int:
+def _chunk_length(chunk_size: int | None, hidden: Array, reduction: Reduction) -> int:
     if chunk_size is None:
         features: Any = hidden.shape[-1]
         features = features if isinstance(features, int) else 1024  # exported for any number of them
-        return devices.spread_of(hidden) << max(6, (features // (4 if reduction == "none" else 2)).bit_length() - 1)
+        fewer = reduction == "none" and hidden.dtype != jnp.float32  # beside a wide copy of the kernel
+        return devices.spread_of(hidden) << max(6, (features // (4 if fewer else 2)).bit_length() - 1)
     return chunks.valid_chunk_size(chunk_size)
 
 
 def chunked(
-    tokens: Tokens, rows: tuple[int, ...], chunk_size: int, masked: bool
+    tokens: Tokens, chunk_size: int | None, reduction: Reduction, masked: bool
 ) -> tuple[Tokens, Callable[[Array], Array]]:
     """Tokens as ``[chunks, tokens of a chunk, ...]``, and the way back.
 
     Within a group the tokens that exist come first: chunks without any are skipped.
     """
-    count = math.prod(rows)
-    plan = chunks.chunks_of(tokens.hidden, count, chunk_size)
+    hidden = tokens.hidden
+    length = _chunk_length(chunk_size, hidden, reduction)
+    plan = chunks.chunks_of(math.prod(hidden.shape[:-1]), length, devices.spread_of(hidden))
 
-    flat, unflat = chunks.flattening(tokens.hidden)
+    flat, unflat = chunks.flattening(hidden)
 
     def group(x: Array) -> Array:
         return chunks.grouped(flat(x), plan)
@@ -91,9 +91,9 @@ def chunked(
         x = ordered(chunks.restored(x, plan), None if order is None else jnp.argsort(order, 1))
         return unflat(chunks.joined(x, plan))
 
-    chunked = jax.tree.map(lambda x: chunks.cut(ordered(group(x), order), plan), tokens)
-    some = jnp.any(chunked.exists, 1) if masked else jnp.ones(plan.count, bool)
-    return chunked._replace(any_exists=some), restore
+    tokens = jax.tree.map(lambda x: chunks.cut(ordered(group(x), order), plan), tokens)
+    some = jnp.any(tokens.exists, 1) if masked else jnp.ones(plan.count, bool)
+    return tokens._replace(any_exists=some), restore
 
 
 def _sech2(z: Array, cap: Array) -> Array:
@@ -141,15 +141,15 @@ def zeros(like: Any, dtype: Any) -> Array:
     return devices.varying(zeros, devices.mapped_axes(like))
 
 
-def each(of_tokens: Callable[..., Any], chunks: Tokens, layer: Layer, skip: bool) -> Any:
+def each(of_tokens: Callable[..., Any], tokens: Tokens, layer: Layer, skip: bool) -> Any:
     """What each token costs, or else gives, by its products with the kernel; computed again on the way back."""
-    wide_kernel = layer.kernel.astype(chunks.weight.dtype)
+    wide_kernel = layer.kernel.astype(tokens.weight.dtype)
 
     def work(_: None, chunk: Tokens) -> tuple[None, Any]:
         return None, of_tokens(_wide_product(chunk.hidden, layer.kernel, wide_kernel), chunk, layer)
 
     step = jax.checkpoint(if_any(work) if skip else work, prevent_cse=False)
-    return lax.scan(step, None, chunks)[1]
+    return lax.scan(step, None, tokens)[1]
 
 
 @jax.custom_jvp

@@ -9,10 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from .._contract import classes, devices
-from .._contract.checks import array, message, nan_unless, real, report, widened
+from .._contract.arrays import array
+from .._contract.checks import nan_unless, report
 from .._contract.jit import jit_over_classes
+from .._contract.messages import message
 from .._contract.shapes import bool_mask, reshape_hint
 from .._contract.types import Array, ArrayLike, AxisName, Positive
+from .._contract.weights import nan_unless_bool
 from .._numerics.entropy import entries, entropy, several_log_probs, top_of
 from .._numerics.nll import hard_nll
 from . import linear_head
@@ -106,7 +109,7 @@ def softmax_log_probs(
     labels, poison, several = _targets(
         labels, "logits", reads.scores, axis, reads.exists, reads.class_mask, class_axis_name
     )
-    return _squeezed(_fields(reads, labels, poison, axis, class_axis_name), several, axis)
+    return _finished(_fields(reads, labels, poison, axis, class_axis_name), mask, several, axis)
 
 
 @jit_over_classes
@@ -169,9 +172,8 @@ def linear_log_probs(
       Array([-5.2529306], dtype=float32)
     """
     devices.splits_classes(class_axis_name, None)
-    hidden, kernel, bias = linear_head.operands(hidden, kernel, bias)
-    rows, dtype = hidden.shape[:-1], widened(hidden)
-    logits = jax.ShapeDtypeStruct((*rows, kernel.shape[1]), dtype)
+    hidden, kernel, bias, logits = linear_head.operands(hidden, kernel, bias)
+    rows, dtype = logits.shape[:-1], logits.dtype
     masked = mask is not None
     exists = jnp.broadcast_to(bool_mask(mask, rows) if masked else True, rows)
     labels, poison, several = _targets(
@@ -180,10 +182,11 @@ def linear_log_probs(
     if masked:
         hidden = jnp.where(exists[..., None], hidden, 0)
     tokens = Tokens(hidden, labels, poison, jnp.ones(rows, dtype), exists)
-    tokens, layer = linear_head.as_varying(tokens, Layer(kernel, bias, soft_cap, None, None), class_axis_name)
-    chunks, restore = linear_head.chunked(tokens, rows, linear_head.chunk_length(chunk_size, hidden, "none"), masked)
+    tokens, layer = linear_head.as_varying(tokens, Layer(kernel, bias, soft_cap), class_axis_name)
+    chunks, restore = linear_head.chunked(tokens, chunk_size, "none", masked)
     of_tokens = functools.partial(_token_fields, axis_name=class_axis_name)
-    return _squeezed(jax.tree.map(restore, linear_head.each(of_tokens, chunks, layer, masked)), several, len(rows))
+    fields = jax.tree.map(restore, linear_head.each(of_tokens, chunks, layer, masked))
+    return _finished(fields, mask, several, len(rows))
 
 
 def _targets(
@@ -200,11 +203,7 @@ def _targets(
     labels = array("labels", labels)
     shape = scores.shape
     rows = shape[:axis] + shape[axis + 1 :]
-    if real(labels):
-        hint = "; of probabilities take jnp.argmax along the class axis"
-        raise TypeError(
-            message(f"labels must be integers of shape {rows}, got {labels.dtype} of shape {labels.shape}{hint}")
-        )
+    classes.no_probabilities(labels, rows)
     several = labels.ndim == len(shape) and labels.shape[:axis] + labels.shape[axis + 1 :] == rows
     if not several and labels.shape != rows:
         many = ", ".join(map(str, (*shape[:axis], "k", *shape[axis + 1 :])))
@@ -250,7 +249,13 @@ def _fields(
     return LogProbs(*(jnp.where(reads.exists, field, 0) for field in fields))
 
 
-def _squeezed(fields: LogProbs, several: bool, axis: int) -> LogProbs:
+def _finished(fields: LogProbs, mask: ArrayLike | None, several: bool, axis: int) -> LogProbs:
+    """Without the class axis; NaN where a mask of numbers is neither 0 nor 1."""
+    if mask is not None:
+        sound = 1 + nan_unless_bool(mask, fields.entropy.dtype)
+        sound = jnp.expand_dims(sound, axis) if sound.ndim else sound
+        log_probs, log_normalizer, entropies, predicted = fields
+        fields = LogProbs(log_probs * sound, log_normalizer * sound, entropies * sound, predicted)
     log_probs, *rest = fields
     return LogProbs(log_probs if several else jnp.squeeze(log_probs, axis), *(jnp.squeeze(x, axis) for x in rest))
 

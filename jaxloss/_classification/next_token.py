@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from .._contract.checks import array, iota, message, real
+from .._contract.arrays import array, iota, real
 from .._contract.jit import jit
-from .._contract.shapes import broadcastable
+from .._contract.messages import message
+from .._contract.shapes import broadcastable, exactly
 from .._contract.types import Array, ArrayLike
 
 
@@ -53,10 +54,7 @@ def next_token_labels(
     exists = _next(jnp.broadcast_to(exists, tokens.shape))
     if segment_ids is not None:
         segment_ids = _integers("segment_ids", segment_ids)
-        if segment_ids.shape != tokens.shape:
-            raise ValueError(
-                message(f"segment_ids must have the shape of tokens, {tokens.shape}, got {segment_ids.shape}")
-            )
+        exactly("segment_ids", segment_ids, tokens.shape, f"the shape of tokens, {tokens.shape}")
         exists &= segment_ids == _next(segment_ids)
     last = iota(tokens, tokens.ndim - 1) == tokens.shape[-1] - 1
     return _next(tokens), exists & ~last

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
-
 import jax.numpy as jnp
 
 from .._contract import inputs
-from .._contract.checks import array, iota, message, nan_unless, nan_with_any, real, report
+from .._contract.arrays import array, iota, real
+from .._contract.checks import nan_unless, nan_with_any, report
 from .._contract.jit import jit_over_classes
+from .._contract.messages import message
 from .._contract.reduction import reduce
-from .._contract.types import Array, ArrayLike, AxisName, Number, Reduction
+from .._contract.types import Array, ArrayLike, AxisName, Reduction
 from .._numerics.logistic import binary_nll
-
-
-Share: TypeAlias = Annotated[ArrayLike, Number("[0, 1)")]
 
 
 @jit_over_classes
@@ -64,7 +61,7 @@ def coral_loss(
     threshold = iota(logits, axis, logits.dtype)
     poison = nan_unless(fits, logits.dtype) + nan_with_any(logits, axis)
     above = (labels > threshold).astype(logits.dtype) + poison
-    losses = jnp.sum(binary_nll(logits, above, jnp.ones((), logits.dtype)), axis)
+    losses = jnp.sum(binary_nll(logits, above), axis)
     if count == 0:  # no threshold says it
         losses = losses + jnp.squeeze(poison, axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)

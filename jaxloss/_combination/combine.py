@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from .._contract.checks import calling, is_array, message
+from .._contract.arrays import is_array
+from .._contract.messages import calling, message
 from .._contract.types import Array, ArrayLike
 from .._numerics.derivatives import times
 from .named import Loss, add_up, means, same_names
@@ -62,5 +63,5 @@ def _at_step(name: str, weight: Any, step: ArrayLike | None) -> Any:
     if is_array(weight) or not callable(weight):  # variables may be called
         return weight
     if step is None:
-        raise ValueError(message(f"weights[{name!r}] is a schedule, so step must be given"))
+        raise ValueError(message(f"step must be given where weights[{name!r}] is a schedule, got None"))
     return weight(step)

@@ -10,8 +10,11 @@ from jax import lax
 from .._contract import devices
 from .._contract.inputs import floating, spoiled
 from .._contract.jit import jit
-from .._contract.reduction import element_weights, psum, reduce, valid_reduction
+from .._contract.reduction import reduce, valid_reduction
+from .._contract.total import over_devices
 from .._contract.types import Array, ArrayLike, AxisName, Number, Reduction
+from .._contract.units import power_of_two
+from .._contract.weights import element_weights
 from .._numerics.derivatives import quotient
 
 
@@ -70,10 +73,10 @@ def average_top_k_loss(
 
 def _shares(losses: Array, weight: Array, fraction: Any, axis_name: AxisName | None) -> Array:
     """How much of each takes part. The threshold is found bit by bit, which takes no sort and no gathering."""
+    unit = power_of_two(devices.pmax(jnp.max(jnp.abs(weight), initial=0), axis_name))  # in which sums stay in range
 
     def weight_of(which: Array) -> Array:
-        total = jnp.sum(jnp.where(which, weight, 0))
-        return total if axis_name is None else psum(total, axis_name)
+        return over_devices(jnp.sum(jnp.where(which, weight / unit, 0)), axis_name)
 
     keys, bits = _ordered(losses)
     wanted = fraction * weight_of(keys >= 0)

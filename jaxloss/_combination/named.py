@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 
 from .._contract import inputs
-from .._contract.checks import array, message, widened
-from .._contract.reduction import Total
+from .._contract.arrays import array, widest
+from .._contract.messages import kind_of, message
+from .._contract.total import Total
 from .._contract.types import Array, ArrayLike
 
 
@@ -18,8 +19,9 @@ Loss: TypeAlias = ArrayLike | Total
 
 def means(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
     """Each as a scalar, in the widest of their dtypes."""
-    if not mapping(name, losses):
-        raise ValueError(message(f"{name} must have at least one name"))
+    mapping(name, losses)
+    if not losses:
+        raise ValueError(message(f"{name} must have at least one name, got none"))
     scalars = {}
     for key, loss in losses.items():
         place = f"{name}[{key!r}]"
@@ -27,7 +29,7 @@ def means(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
         if mean.shape:
             hint = "; reduce it first, with reduction='mean' or 'total'" if name == "losses" else ""
             raise ValueError(message(f"{place} must be a scalar, got shape {mean.shape}{hint}"))
-    dtype = max((widened(mean) for mean in scalars.values()), key=lambda dtype: jnp.finfo(dtype).bits)
+    dtype = widest(scalars)
     return {key: mean.astype(dtype) for key, mean in scalars.items()}
 
 
@@ -37,22 +39,23 @@ def sizes(name: str, losses: Mapping[str, Loss]) -> dict[str, Array]:
 
 
 def same_names(name: str, wanted: Collection[str], other: str, given: Collection[str]) -> None:
-    missing = [key for key in mapping(name, wanted) if key not in mapping(other, given)]
+    mapping(name, wanted)
+    mapping(other, given)
+    missing = [key for key in wanted if key not in given]
     if missing:
-        raise ValueError(message(f"{other} must have the names of {name}, {listed(wanted)}; {listed(missing)} missing"))
+        raise ValueError(message(f"{other} must have the names of {name}, {listed(wanted)}, got no {listed(missing)}"))
     known_names(name, wanted, other, given)
 
 
-def mapping(name: str, given: Any) -> Any:
+def mapping(name: str, given: Any) -> None:
     if not isinstance(given, Mapping):
-        raise TypeError(message(f"{name} must map names to scalars, got a {type(given).__name__}"))
-    return given
+        raise TypeError(message(f"{name} must map names to scalars, got {kind_of(given)}"))
 
 
 def known_names(name: str, wanted: Collection[str], other: str, given: Collection[str]) -> None:
     unknown = [key for key in given if key not in wanted]
     if unknown:
-        raise ValueError(message(f"{other} must have names of {name}, {listed(wanted)}; got {listed(unknown)}"))
+        raise ValueError(message(f"{other} must have names of {name}, {listed(wanted)}, got {listed(unknown)}"))
 
 
 def listed(names: Collection[str]) -> str:

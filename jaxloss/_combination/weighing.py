@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._contract.checks import calling, message
 from .._contract.jit import jit
+from .._contract.messages import calling, kind_of, message
 from .._contract.types import Array, ArrayLike, NonNegative, Positive
 from .._numerics.derivatives import absolute, clip_to_finite, times, with_partials
 from .named import Loss, add_up, known_names, means, same_names, sizes
@@ -108,10 +108,10 @@ def dynamic_weight_average(history: Sequence[Mapping[str, Loss]], *, temperature
       >>> jaxloss.dynamic_weight_average(epochs)
       {'class': Array(0.900332, dtype=float32), 'depth': Array(1.0996679, dtype=float32)}
     """
-    if isinstance(history, Mapping) or not history:
-        raise ValueError(
-            message("history must be a list of at least one mapping of losses, whose names the weights get")
-        )
+    if not isinstance(history, Sequence) or not history:
+        alone = "one alone" if isinstance(history, Mapping) else kind_of(history)
+        got = "none" if isinstance(history, Sequence) else alone
+        raise ValueError(message(f"history must be a list of at least one mapping of names to losses, got {got}"))
     before, last = history[-2:] if len(history) > 1 else (history[-1], history[-1])
     same_names("history[-2]", before, "history[-1]", last)
     now = sizes("history[-1]", last)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -16,138 +14,17 @@ from jax import lax
 from jax.core import Tracer
 from jax.experimental import checkify
 
+from .arrays import INTEGERS, as_jax_reads, iota, overflows
+from .messages import calling, message
 from .types import Array
 
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-INTEGERS = (int, np.integer, np.ndarray)
-_caller: ContextVar[str] = ContextVar("caller", default="")
-
 # Part of the key of every jit cache: a function compiled without checks is compiled anew with them. Always on, even
 # checks that nobody asked for would take each program that holds one off JAX's fast dispatch.
 _checking = jax.make_user_context(False)
-
-
-@contextmanager
-def calling(name: str) -> Iterator[None]:
-    """Messages name the function that the user called, not one that it calls in turn."""
-    token = _caller.set(_caller.get() or name)
-    try:
-        yield
-    finally:
-        _caller.reset(token)
-
-
-def inside_call() -> bool:
-    return bool(_caller.get())
-
-
-def message(text: str) -> str:
-    return f"{_caller.get()}: {text}"
-
-
-def array(name: str, x: Any) -> Array:
-    """`x` as an array of numbers, or an error that says what to pass."""
-    if not is_array(x):
-        hint = "; jnp.asarray makes one of lists" if isinstance(x, (list, tuple)) else _unboxed(name, x)
-        kind = "None" if x is None else f"a {type(x).__name__}"
-        raise TypeError(message(f"{name} must be an array, got {kind}{hint}"))
-    x = as_jax_reads(name, x)
-    x = jnp.asarray(narrowed(x) if isinstance(x, INTEGERS) and overflows(x) else x)
-    if hasattr(jax.typeof(x), "inner_aval"):
-        raise TypeError(message(f"{name} must be an array, got a Ref; pass {name}[...]"))
-    if not (x.dtype == jnp.bool_ or jnp.issubdtype(x.dtype, jnp.integer) or real(x)):
-        raise TypeError(message(f"{name} must hold real numbers, got {x.dtype}"))
-    return x
-
-
-def _unboxed(name: str, x: Any) -> str:
-    """How to get at the array that Flax's boxed parameters, or arrays with named axes, hold."""
-    held = next((f"{name}.{held}" for held in ("value", "array") if is_array(getattr(x, held, None))), "")
-    if held and callable(getattr(x, "unbox", None)):
-        return f"; unbox it: nn.unbox(params), or {held}"
-    return f"; pass {held}" if held else ""
-
-
-def is_array(x: Any) -> bool:
-    """Or a number, or a variable that JAX takes for one, as Flax's."""
-    return isinstance(x, (jax.Array, np.ndarray, np.generic, bool, int, float)) or hasattr(x, "__jax_array__")
-
-
-def misread(x: Any) -> bool:
-    """Whether JAX might take NumPy's array for another: its fast dispatch looks at neither byte order nor subclass."""
-    if isinstance(x, np.ndarray):
-        foreign = type(x) is not np.ndarray and not type(x).__module__.startswith("jax.")
-        return foreign or not x.dtype.isnative or x.dtype.char == "g"
-    return (isinstance(x, np.floating) and x.dtype.char == "g") or (
-        isinstance(x, (dict, list, tuple)) and any(map(misread, jax.tree.leaves(x)))
-    )
-
-
-def as_jax_reads(name: str, x: Any) -> Any:
-    """The same numbers in an array of NumPy's own, or an error where there would be more to it than numbers."""
-    if not misread(x):
-        return x
-    if isinstance(x, np.ma.MaskedArray):
-        hint = f"; pass its data, and mask=~np.ma.getmaskarray({name})"
-        raise TypeError(message(f"{name} must be a plain array, got a masked one{hint}"))
-    if isinstance(x, np.ndarray) and type(x) not in (np.ndarray, np.memmap, np.matrix):
-        kind = type(x).__name__
-        raise TypeError(
-            message(f"{name} must be a plain array, got a {kind}; np.asarray makes one, of its numbers alone")
-        )
-    x = np.asarray(x)
-    return x.astype(np.float64 if x.dtype.char == "g" else x.dtype.newbyteorder("="))
-
-
-def overflows(x: Any) -> bool:
-    """Whether integers of Python's or NumPy's are more than JAX's hold, which would cut off bits."""
-    bits = 64 if jax.config.read("jax_enable_x64") else 32
-    if isinstance(x, int):
-        return x.bit_length() >= bits
-    if x.dtype.kind not in "iu" or 8 * x.dtype.itemsize <= bits or not x.size:
-        return False
-    return bool(np.min(x) < limits(x).min or np.max(x) > limits(x).max)
-
-
-def narrowed(x: Any, index: bool = False) -> Any:
-    """Integers beyond JAX's as floats, or as the nearest ones that fit."""
-    most = limits(x)
-    low, high, dtype = (most.min, most.max, most.dtype) if index else (-(2.0**128), 2.0**128, np.float32)
-    with np.errstate(over="ignore"):
-        return np.asarray(np.clip(x, low, high)).astype(dtype)
-
-
-def limits(x: Any) -> np.iinfo:
-    return np.iinfo(np.uint32 if getattr(x, "dtype", np.dtype(int)).kind == "u" else np.int32)
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    """A count that is static, or an error that says what it must be."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(message(f"{name} must be an integer of at least {least}, got {value!r}"))
-    return int(value)
-
-
-def real(x: Array) -> bool:
-    return jnp.issubdtype(x.dtype, jnp.floating)
-
-
-def widened(x: Any) -> Any:
-    """The dtype to compute in: at least float32, float64 where `x` is."""
-    return _wide(getattr(x, "dtype", jnp.float32))
-
-
-@functools.cache
-def _wide(dtype: Any) -> Any:
-    return dtype if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits >= 32 else jnp.float32
-
-
-def iota(x: Array, axis: int, dtype: Any = jnp.int32) -> Array:
-    """How far along an axis each entry of `x` lies; spread over devices as `x` is, which explicit sharding asks for."""
-    return lax.broadcasted_iota(dtype, x.shape, axis, out_sharding=jax.typeof(x).sharding)
 
 
 def within(value: Any, interval: str, rounding: float = 0.0) -> Any:
@@ -275,7 +152,7 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
     """
 
     if not callable(f):
-        raise TypeError(f"checked must get a function, such as a loss, got {f!r}")
+        raise TypeError(f"checked: f must be a function, such as a loss, got {f!r}")
     function: Callable[..., R] = f
 
     @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -294,10 +171,11 @@ def checked(f: Callable[P, R]) -> Callable[P, R]:
             leaves = [as_jax_reads("an argument", leaf) for leaf in leaves]
         arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
         if any(isinstance(leaf, Tracer) for leaf in arrays):
-            raise TypeError("checked must be outermost: write checked(jit(f)) or checked(grad(f)), not jit(checked(f))")
+            hint = "checked goes outermost: checked(jit(f)) or checked(grad(f)), not jit(checked(f))"
+            raise TypeError(f"checked: arguments must hold numbers, got a tracer; {hint}")
         if any(isinstance(leaf, INTEGERS) and overflows(leaf) for leaf in arrays):
             raise ValueError(
-                "checked takes integers of 32 bits; cast larger ones to float32, or turn on jax_enable_x64"
+                "checked: integers must fit into 32 bits, got larger ones; cast to float32, or turn on jax_enable_x64"
             )
         constants = tuple(_ARRAY if isinstance(leaf, _ARRAYS) else leaf for leaf in leaves)
         with _checking(True), jax.debug_nans(False):  # which would stop at the NaN that this explains

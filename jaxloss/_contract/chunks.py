@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec as P
 
 from . import devices
-from .checks import message
+from .messages import message
 from .types import Array
 
 
@@ -34,11 +34,11 @@ def valid_chunk_size(chunk_size: Any) -> int:
     return int(chunk_size)
 
 
-def chunks_of(x: Array, count: Any, length: int) -> Chunks:
-    """Of so many rows, spread over devices as those of `x`, in chunks of about this length."""
+def chunks_of(count: Any, length: int, spread: int = 1) -> Chunks:
+    """Of so many rows, which lie on as many devices, in chunks of about this length."""
     if not isinstance(count, int):  # exported for any number of rows
         return Chunks(1, count, (count + length - 1) // length, length)
-    groups = math.gcd(count, devices.spread_of(x)) or 1
+    groups = math.gcd(count, spread) or 1
     width = max(1, min(count, length) // groups)
     chunks = -(-count // (groups * width))
     chunks = next((more for more in range(chunks, 2 * chunks) if count % (groups * more) == 0), chunks)
@@ -71,6 +71,16 @@ def joined(x: Array, chunks: Chunks) -> Array:
     return x.reshape(chunks.groups * chunks.size, *x.shape[2:])
 
 
+def cut_rows(x: Array, chunks: Chunks) -> Array:
+    """``[rows, ...]`` as ``[chunks, rows of a chunk, ...]``."""
+    return cut(grouped(devices.split_by_many(x), chunks), chunks)
+
+
+def joined_rows(x: Array, chunks: Chunks) -> Array:
+    """The way back from there."""
+    return joined(restored(x, chunks), chunks)
+
+
 def flattening(lead: Array) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
     """Ways to make one axis of all of `lead` but the last, and back.
 
@@ -84,10 +94,10 @@ def flattening(lead: Array) -> tuple[Callable[[Array], Array], Callable[[Array],
         x = x.transpose(*axes, *range(len(rows), x.ndim))
         return x.reshape(math.prod(rows), *x.shape[len(rows) :])
 
-    def restored(x: Array) -> Array:
+    def back(x: Array) -> Array:
         x = x.reshape([*(rows[axis] for axis in axes), *x.shape[1:]])
         x = x.transpose(*np.argsort(axes), *range(len(rows), x.ndim))
         by_row = P(*place.spec[:-1])
         return jax.sharding.reshard(x, NamedSharding(place.mesh, by_row)) if {*by_row} - {None} else x
 
-    return flat, restored
+    return flat, back

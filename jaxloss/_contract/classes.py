@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,9 +12,11 @@ from jax import lax
 from jax.sharding import AxisType
 
 from . import devices
-from .checks import array, iota, message, nan_unless, nearest, real, report, rounding, widened, within
+from .arrays import array, iota, real, widened
+from .checks import nan_unless, nearest, report, rounding, within
 from .inputs import apart, narrow, row_mask
-from .shapes import along, bool_mask, broadcastable, one_axis, reshape_hint
+from .messages import message
+from .shapes import along, broadcastable, exactly, one_axis, reshape_hint, without
 from .types import Array, ArrayLike, AxisName
 
 
@@ -27,7 +28,6 @@ class Classes(NamedTuple):
     poison: Array
     axis: int
     mask: ArrayLike | None
-    class_mask: Array | None  # lined up with the scores
     reads: Callable[[], Reads]  # the scores once more, for who wants them
 
 
@@ -61,11 +61,7 @@ def unlabelled(
     mask: ArrayLike | None, *, axis: int, class_mask: ArrayLike | None = None, **inputs: ArrayLike
 ) -> tuple[Reads, int]:
     """Scores over classes alone, as `labelled` takes them in, and the axis of the classes."""
-    ((name, scores),) = inputs.items()
-    given = narrow(name, scores)
-    scores = given.astype(widened(given))
-    axis = axis_of(axis, name, scores)
-    allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
+    _, given, scores, axis, allowed = _scores(axis, class_mask, inputs)
     exists = None if mask is None else row_mask(mask, scores, (axis,))
     return reads(scores, given, exists, allowed), axis
 
@@ -91,20 +87,30 @@ def labelled(
     **inputs: ArrayLike,
 ) -> Classes:
     """Scores over classes with labels, in the dtype to compute in, harmless where masked."""
-    ((name, scores),) = inputs.items()
-    given = narrow(name, scores)
-    scores = given.astype(widened(given))
-    axis, came = axis_of(axis, name, scores), labels
-    allowed = None if class_mask is None else _allowed(class_mask, scores, axis)
-    labels, poison, mask, exists = labels_for(
+    name, given, scores, axis, allowed = _scores(axis, class_mask, inputs)
+    own = labels_for(
         mask, labels, name, scores, axis, allowed, ignore_index, only_integers=only_integers, axis_name=axis_name
     )
-    several = functools.partial(reads, scores, given, exists, allowed, jnp.asarray(came) if real(labels) else None)
+    several = functools.partial(
+        reads, scores, given, own.exists, allowed, jnp.asarray(labels) if real(own.labels) else None
+    )
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
-    if exists is not None:
-        scores = jnp.where(exists, scores, 0)
-    return Classes(scores, labels, poison, axis, mask, allowed, several)
+    if own.exists is not None:
+        scores = jnp.where(own.exists, scores, 0)
+    return Classes(scores, own.labels, own.poison, axis, own.mask, several)
+
+
+def _scores(
+    axis: int, class_mask: ArrayLike | None, inputs: dict[str, ArrayLike]
+) -> tuple[str, Array, Array, int, Array | None]:
+    """The name of scores over classes, the scores as they came and in the dtype to compute in, the axis of the classes,
+    and which of these take part."""
+    ((name, x),) = inputs.items()
+    given = narrow(name, x)
+    scores = given.astype(widened(given))
+    axis = axis_of(axis, name, scores)
+    return name, given, scores, axis, None if class_mask is None else _allowed(class_mask, scores, axis)
 
 
 def labels_for(
@@ -124,21 +130,18 @@ def labels_for(
     Integers count all classes; what comes back counts those of this device, and is one past the last for the others'.
     """
     labels = array("labels", labels)
-    rows = scores.shape[:axis] + scores.shape[axis + 1 :]
+    rows = without(scores.shape, (axis,))
     soft = real(labels)
-    if soft and only_integers:
-        hint = "; of probabilities take jnp.argmax along the class axis"
-        raise TypeError(
-            message(f"labels must be integers of shape {rows}, got {labels.dtype} of shape {labels.shape}{hint}")
-        )
+    if only_integers:
+        no_probabilities(labels, rows)
     if labels.shape != (scores.shape if soft else rows):
-        raise ValueError(message(_labels_wanted(name, scores.shape, rows, labels, only_integers)))
+        raise ValueError(_labels_wanted(name, scores.shape, rows, labels, only_integers))
     if not soft and labels.dtype.itemsize < 4:
         labels = labels.astype(jnp.int32)
     if ignore_index is not None:
         wanted = labels != ignored(ignore_index, soft, labels.dtype)
         mask = wanted if mask is None else jnp.where(wanted, broadcastable("mask", mask, rows), jnp.zeros_like(mask))
-    exists = None if mask is None else jnp.expand_dims(jnp.broadcast_to(bool_mask(mask, rows), rows), axis)
+    exists = None if mask is None else row_mask(mask, scores, (axis,))
     hint = "" if allowed is None else ", in classes that class_mask allows"
 
     if soft:
@@ -174,6 +177,15 @@ def labels_for(
     return Labels(labels, nan_unless(fits, scores.dtype), mask, exists)
 
 
+def no_probabilities(labels: Array, rows: tuple[int, ...]) -> None:
+    """An error where labels aren't integers."""
+    if real(labels):
+        hint = "; of probabilities take jnp.argmax along the class axis"
+        raise TypeError(
+            message(f"labels must be integers of shape {rows}, got {labels.dtype} of shape {labels.shape}{hint}")
+        )
+
+
 def axis_of(axis: int, name: str, scores: Array) -> int:
     place = one_axis(axis, name, scores, f"reshape {name} so that the classes lie on one axis")
     if scores.shape[place] == 0:
@@ -188,7 +200,7 @@ def lined_up(name: str, x: ArrayLike, logits: Array, axis: int) -> Array:
         return along(x, logits.ndim, axis)
     if logits.ndim > 1 and x.ndim == 1:
         count = logits.shape[axis]
-        raise ValueError(message(f"{name} must have shape ({count},), one for each class, got shape {x.shape}"))
+        exactly(name, x, (count,), f"shape ({count},), one for each class")
     return broadcastable(name, x, logits.shape, "the logits")
 
 
@@ -238,16 +250,16 @@ def _allowed(class_mask: ArrayLike, scores: Array, axis: int) -> Array:
 
 
 def ignored(ignore_index: ArrayLike, soft: bool, dtype: Any) -> Array:
-    """In the dtype of the labels."""
-    ignored = array("ignore_index", ignore_index)
+    """The label to ignore, in the dtype of the labels."""
+    index = array("ignore_index", ignore_index)
     if soft:
-        raise ValueError(message("ignore_index needs integer labels; with probabilities pass mask instead"))
-    if real(ignored) or ignored.dtype == jnp.bool_ or ignored.shape:
-        raise TypeError(message(f"ignore_index must be an integer, got {ignored.dtype} of shape {ignored.shape}"))
+        raise ValueError(message("ignore_index must come with integer labels, got probabilities; pass mask instead"))
+    if real(index) or index.dtype == jnp.bool_ or index.shape:
+        raise TypeError(message(f"ignore_index must be an integer, got {index.dtype} of shape {index.shape}"))
     limits = jnp.iinfo(dtype)
-    if jnp.iinfo(ignored.dtype).min < limits.min < 0:
-        ignored = jnp.clip(ignored, limits.min, limits.max)
-    return ignored.astype(dtype)
+    if jnp.iinfo(index.dtype).min < limits.min < 0:
+        index = jnp.clip(index, limits.min, limits.max)
+    return index.astype(dtype)
 
 
 def _labels_wanted(name: str, shape: tuple[int, ...], rows: tuple[int, ...], labels: Array, only_integers: bool) -> str:
@@ -259,45 +271,9 @@ def _labels_wanted(name: str, shape: tuple[int, ...], rows: tuple[int, ...], lab
     else:
         hint = reshape_hint(labels.shape, shape if real(labels) else rows, whole=True)
         for axis, count in enumerate(shape):
-            if not real(labels) and labels.shape == shape[:axis] + shape[axis + 1 :]:
+            if not real(labels) and labels.shape == without(shape, (axis,)):
                 hint = f"; with axis={axis} they fit, for {count} classes"
-    return (
+    return message(
         f"labels must be integers of shape {rows}{probabilities}, to fit {name} of shape {shape}, "
         f"got {labels.dtype} of shape {labels.shape}{hint}"
     )
-
-
-def weigh(
-    weights: ArrayLike | None,
-    class_weights: ArrayLike | None,
-    labels: Array,
-    mask: ArrayLike | None,
-    axis: int,
-    logits: Array | jax.ShapeDtypeStruct,
-    axis_name: AxisName | None = None,
-) -> ArrayLike | None:
-    """The weights of the rows of these logits times the (expected) weight of their classes."""
-    if class_weights is None:
-        return weights
-    rows = logits.shape[:axis] + logits.shape[axis + 1 :]
-    by_class = weight_each(class_weights, logits.shape[axis]).astype(logits.dtype)
-    if real(labels):
-        expected = jnp.sum(labels * along(by_class, labels.ndim, axis), axis)
-    else:
-        expected = vector_at_label(by_class, labels, axis)
-    (expected,) = devices.psum([expected], axis_name)
-    factors = [expected]
-    if weights is not None:
-        factors.append(broadcastable("weights", weights, rows).astype(logits.dtype))
-    if mask is not None:  # before the product, where a masked NaN would reach the derivative of the other factor
-        factors = [jnp.where(bool_mask(mask, rows), factor, 0) for factor in factors]
-    return math.prod(factors)
-
-
-def weight_each(class_weights: ArrayLike, count: int) -> Array:
-    by_class = array("class_weights", class_weights)
-    if by_class.shape != (count,):
-        raise ValueError(
-            message(f"class_weights must have shape ({count},), one for each class, got shape {by_class.shape}")
-        )
-    return by_class

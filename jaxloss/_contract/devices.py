@@ -19,7 +19,7 @@ from jax import lax
 from jax.interpreters import ad, batching, mlir
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from .checks import message
+from .messages import message
 from .types import Array, AxisName
 
 
@@ -37,7 +37,7 @@ def names(axis_name: AxisName | None, option: str = "axis_name") -> tuple[str, .
         return (axis_name,)
     flat = tuple(name for part in axis_name for name in names(part, option))
     if len({*flat}) < len(flat):
-        raise ValueError(message(f"{option} must name each axis once, got {axis_name!r}"))
+        raise ValueError(message(f"{option} must name each axis only once, got {axis_name!r}"))
     return flat
 
 
@@ -139,9 +139,7 @@ def pmin(x: Array, axis_name: AxisName | None) -> Array:
 
 def pall(fits: Array, axis_name: AxisName | None) -> Array:
     """What is true on all devices."""
-    for name in names(axis_name):
-        fits = lax.pmin(fits.astype(jnp.int32), name) > 0
-    return fits
+    return pmin(fits.astype(jnp.int32), axis_name) > 0 if names(axis_name) else fits
 
 
 def psum(parts: list[Array], axis_name: AxisName | None) -> list[Array]:

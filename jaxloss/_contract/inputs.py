@@ -2,27 +2,37 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .checks import array, message, nan_unless, nearest, real, report, rounding, widened, within
-from .shapes import axes_of, bool_mask, broadcastable, one_axis, reshape_hint
+from .arrays import array, real, widened
+from .checks import nan_unless, nearest, report, rounding, within
+from .messages import message
+from .shapes import axes_of, bool_mask, broadcastable, exactly, full_mask, one_axis, without
 from .types import Array, ArrayLike, Axes
 
 
 def elementwise(mask: ArrayLike | None, *, harmless: float = 0.0, **inputs: ArrayLike) -> list[Array]:
     """Inputs of one shape, in the dtype to compute in, `harmless` where masked. The first one leads."""
-    (name, lead), *others = ((name, array(name, x)) for name, x in inputs.items())
+    (name, lead), *others = inputs.items()
     lead = floating(name, lead)
+    arrays = [lead]
     for other, x in others:
-        if x.shape != lead.shape:
-            hint = reshape_hint(x.shape, lead.shape, whole=True)
-            raise ValueError(message(f"{other} must have the shape of {name}, {lead.shape}, got {x.shape}{hint}"))
-    arrays = [x.astype(lead.dtype) for x in (lead, *(x for _, x in others))]
+        x = array(other, x)
+        exactly(other, x, lead.shape, f"the shape of {name}, {lead.shape}")
+        arrays.append(x.astype(lead.dtype))
     if mask is None:
         return arrays
     exists = bool_mask(mask, lead.shape)
     return [jnp.where(exists, x, harmless) for x in arrays]
+
+
+def proportions(mask: ArrayLike | None, **inputs: ArrayLike) -> list[Array]:
+    """The same of inputs whose last lies in [0, 1]."""
+    name, given = [*inputs.items()][-1]
+    *others, x = elementwise(mask, harmless=0.0, **inputs)
+    return [*others, valid(name, x, "[0, 1]", given)]
 
 
 def floating(name: str, x: ArrayLike) -> Array:
@@ -37,6 +47,18 @@ def narrow(name: str, x: ArrayLike) -> Array:
     if not real(x):
         raise TypeError(message(f"{name} must be floating point, got {x.dtype}; cast with {name}.astype(jnp.float32)"))
     return x
+
+
+def kernel_for(name: str, x: Array, kernel: ArrayLike, *, centers: bool = False) -> Array:
+    """The kernel of a layer from the features of `x`, its last axis, to at least one class, in its own dtype."""
+    if not x.ndim:
+        raise ValueError(message(f"{name} must have an axis of features, got shape ()"))
+    kernel, features = narrow("kernel", kernel), x.shape[-1]
+    if kernel.ndim not in (2, 2 + centers) or kernel.shape[0] != features or 0 in kernel.shape[1:]:
+        wanted = f"({features}, classes)" + (f" or ({features}, classes, centers)" if centers else "")
+        hint = "; transposed it fits: kernel.T" if kernel.ndim == 2 and kernel.shape[1] == features else ""
+        raise ValueError(message(f"kernel must have shape {wanted}, got {kernel.shape}{hint}"))
+    return kernel
 
 
 def apart(x: Array, count: int) -> tuple[Array, ...]:
@@ -55,7 +77,7 @@ def parameter(
     given = broadcastable(name, x, like.shape, f"the {of}")
     x = given.astype(like.dtype)
     if mask is not None and x.ndim == like.ndim:
-        x = jnp.where(bool_mask(mask, like.shape), x, 0.5)  # which lies in every interval
+        x = jnp.where(bool_mask(mask, like.shape), x, 0.25)  # which lies in every interval
     return valid(name, x, interval, given)
 
 
@@ -74,12 +96,8 @@ def members(mask: ArrayLike | None, *, axis: int, **inputs: ArrayLike) -> tuple[
     lead = floating(name, lead)
     place = one_axis(axis, name, lead, f"reshape {name} so that they lie on one axis")
     x = array(other, x).astype(lead.dtype)
-    rows = lead.shape[:place] + lead.shape[place + 1 :]
-    if x.shape != rows:
-        hint = reshape_hint(x.shape, rows, whole=True)
-        raise ValueError(
-            message(f"{other} must have the shape of {name} without axis {axis}, {rows}, got {x.shape}{hint}")
-        )
+    rows = without(lead.shape, (place,))
+    exactly(other, x, rows, f"the shape of {name} without axis {axis}, {rows}")
     lead, x = _clear_rows(mask, (place,), 0.0, lead, jnp.expand_dims(x, place))
     return lead, x, place
 
@@ -90,10 +108,9 @@ def _clear_rows(mask: ArrayLike | None, axes: tuple[int, ...], harmless: float, 
     return [jnp.where(row_mask(mask, arrays[0], axes), x, harmless) for x in arrays]
 
 
-def row_mask(mask: ArrayLike, x: Array, axes: tuple[int, ...]) -> Array:
+def row_mask(mask: ArrayLike, x: Array | jax.ShapeDtypeStruct, axes: tuple[int, ...]) -> Array:
     """Which vectors exist, with the axes kept at size 1."""
-    rows = tuple(size for place, size in enumerate(x.shape) if place not in axes)
-    return jnp.expand_dims(jnp.broadcast_to(bool_mask(mask, rows), rows), axes)
+    return jnp.expand_dims(full_mask(mask, without(x.shape, axes)), axes)
 
 
 def signs(
@@ -101,9 +118,7 @@ def signs(
 ) -> tuple[Array, Array]:
     """Labels of `shape` that are -1 or 1, or bool; and for each 0, or NaN where it is anything else."""
     labels = array("labels", labels)
-    if labels.shape != shape:
-        hint = reshape_hint(labels.shape, shape, whole=True)
-        raise ValueError(message(f"labels must have the shape of {of}, {shape}, got {labels.shape}{hint}"))
+    exactly("labels", labels, shape, f"the shape of {of}, {shape}")
     sign = labels.astype(dtype)
     if labels.dtype == jnp.bool_:
         sign = 2 * sign - 1

@@ -4,30 +4,18 @@ import contextlib
 import difflib
 import functools
 import inspect
+import itertools
+import sys
 from collections.abc import Callable
-from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, get_args, get_origin
 
 import jax
 import numpy as np
 from jax.sharding import AxisType
 
-from .checks import (
-    INTEGERS,
-    array,
-    as_jax_reads,
-    calling,
-    inside_call,
-    message,
-    misread,
-    nan_unless,
-    narrowed,
-    nearest,
-    overflows,
-    report,
-    rounding,
-    widened,
-    within,
-)
+from .arrays import INTEGERS, array, as_jax_reads, misread, narrowed, not_numbers, overflows, widest
+from .checks import nan_unless, nearest, report, rounding, within
+from .messages import calling, inside_call, kind_of, message
 from .types import Array, Number, Parameter
 
 
@@ -50,10 +38,9 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
     array of the dtype of the loss. What comes back is a plain function, which pickles and which editors and `help` can
     read, and which leaves no nested call behind in a caller's jit.
     """
-    hints = get_type_hints(f, include_extras=True)
-    hints.pop("return")
+    hints = {name: _hint(hint, f.__module__) for name, hint in f.__annotations__.items() if name != "return"}
     signature = inspect.signature(f)
-    first = next(iter(signature.parameters))
+    names = tuple(signature.parameters)
     static = [name for name, hint in hints.items() if Array not in _parts(hint)]
     kinds = {
         name: part for name, hint in hints.items() for part in _parts(hint) if isinstance(part, (Number, Parameter))
@@ -63,7 +50,7 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
     @functools.wraps(f)
     def traced(*args: P.args, **kwargs: P.kwargs) -> R:
         with calling(f.__name__), _same_mesh(args, kwargs):
-            dtype = widened(signature.bind(*args, **kwargs).arguments.get(first))
+            dtype = widest(signature.bind(*args, **kwargs).arguments.get(names[0]))
             options = {
                 name: _option(name, kwargs[name], number, dtype)
                 for name, number in numbers.items()
@@ -72,8 +59,6 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
             return f(*args, **{**kwargs, **options})
 
     compiled = jax.jit(traced, static_argnames=static, inline=_INLINE)
-
-    names = tuple(signature.parameters)
 
     @functools.wraps(f)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -93,7 +78,7 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
             elif isinstance(value, str):
                 error, says = TypeError, f"{name} must be an array, got {value!r}; options are passed by keyword"
             elif name in kinds and isinstance(value, _NUMBERS):
-                error, says = ValueError, _outside(name, value, kinds[name], args[0] if args else kwargs.get(first))
+                error, says = ValueError, _outside(name, value, kinds[name], args[0] if args else kwargs.get(names[0]))
             else:
                 continue
             if says:
@@ -101,14 +86,15 @@ def jit(f: Callable[P, R], indices: tuple[str, ...] = ()) -> Callable[P, R]:
                     raise error(message(says))
         call: Any = traced if inside_call() else compiled
         try:
-            return call(**{**dict(zip(names, args)), **kwargs, **converted}) if converted else call(*args, **kwargs)
+            if not converted:
+                return call(*args, **kwargs)
+            given = [converted.pop(name, value) for name, value in itertools.zip_longest(names[: len(args)], args)]
+            return call(*given, **{**kwargs, **converted})
         except TypeError:
             with calling(f.__name__):
                 for name, value in _bind(signature, args, kwargs).items():
-                    if isinstance(value, (np.ndarray, np.generic)) and _not_numbers(value.dtype):
-                        raise TypeError(message(f"{name} must hold real numbers, got {value.dtype}")) from None
-                    if name not in static and value is not None:
-                        array(name, value)
+                    for path, leaf in jax.tree.leaves_with_path(value) if name not in static else ():
+                        array(f"{name}{jax.tree_util.keystr(path)}", leaf)
             raise
 
     return wrapper
@@ -153,21 +139,17 @@ def _may_be_misread(kind: type) -> bool:
     return issubclass(kind, (np.ndarray, np.floating, dict, list, tuple))
 
 
-def _not_numbers(dtype: Any) -> bool:
-    return dtype.kind in "OSUMm" or dtype.names is not None
-
-
 def _outside(name: str, value: Any, kind: Number | Parameter, lead: Any) -> str:
     """What is wrong with a number of Python's or NumPy's, as it is given or as it reaches the loss; or nothing."""
     plain = type(value) in (int, float)
-    if _not_numbers(getattr(value, "dtype", np.dtype(float))):  # which gets an error of its own
+    if not_numbers(getattr(value, "dtype", np.dtype(float))):  # which gets an error of its own
         return ""
     if isinstance(kind, Parameter) and not plain and np.ndim(value):  # of many, some may be masked
         return ""
     fits = _fits if plain else _fits.__wrapped__
     if not fits(value, kind.interval):
         return f"{name} must lie in {kind.interval}, got {value}"
-    if not fits(value, kind.interval, widened(lead)):
+    if not fits(value, kind.interval, widest(lead)):
         return f"{name} must lie in {kind.interval}, got {value}; rounded to the dtype of the loss it does not"
     return ""
 
@@ -200,8 +182,7 @@ def _unhashable(name: str, value: Any) -> str:
     try:
         hash(value)
     except TypeError:
-        kind = "an array" if isinstance(value, Array) else f"a {type(value).__name__}"
-        return f"{name} must be a plain value or a tuple of them, got {kind}"
+        return f"{name} must be a plain value or a tuple of them, got {kind_of(value)}"
     return ""
 
 
@@ -229,6 +210,13 @@ def _guess(unknown: str, names: list[str], error: str) -> str:
     return f"{got}did you mean {' or '.join(near)}?" if near else ""
 
 
+@functools.cache
+def _hint(annotation: Any, module: str) -> Any:
+    """As `typing.get_type_hints`, once for each text in a module rather than for each argument of each loss."""
+    return eval(annotation, vars(sys.modules[module])) if isinstance(annotation, str) else annotation
+
+
+@functools.cache
 def _parts(hint: Any) -> set[Any]:
     """What an annotation is made of: `Annotated` and unions taken apart."""
     parts = () if get_origin(hint) is Literal else get_args(hint)

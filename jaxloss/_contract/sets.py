@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from .checks import array
-from .reduction import nan_unless_bool
+from .arrays import array
 from .shapes import broadcastable, matches
 from .types import Array, ArrayLike
+from .weights import nan_unless_bool
 
 
 class Sets(NamedTuple):

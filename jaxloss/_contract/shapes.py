@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec as P
 
-from .checks import array, message
+from .arrays import array
+from .messages import message
 from .types import Array, ArrayLike, Axes
 
 
@@ -39,6 +40,11 @@ def bool_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Array:
     return broadcastable("mask", mask, shape).astype(jnp.bool_)
 
 
+def full_mask(mask: ArrayLike | None, shape: tuple[int, ...]) -> Array:
+    """The same in all of the shape; without a mask all exist."""
+    return jnp.broadcast_to(True if mask is None else bool_mask(mask, shape), shape)
+
+
 def reshape_hint(got: tuple[int, ...], wanted: tuple[int, ...], *, whole: bool = False) -> str:
     """The reshapes that would make `got` fit `wanted` axis by axis, or fill it whole, as the end of an error."""
     kept = tuple(size for size in got if size != 1)
@@ -52,6 +58,13 @@ def reshape_hint(got: tuple[int, ...], wanted: tuple[int, ...], *, whole: bool =
     return f"; reshape it to {' or '.join(dict.fromkeys(fits))}" if fits else ""
 
 
+def exactly(name: str, x: Array, shape: tuple[int, ...], wanted: str) -> None:
+    """An error unless `x` has this shape, which it must have as `wanted` says."""
+    if x.shape != shape:
+        hint = reshape_hint(x.shape, shape, whole=True)
+        raise ValueError(message(f"{name} must have {wanted}, got {x.shape}{hint}"))
+
+
 def one_axis(axis: Axes, name: str, x: Array, hint: str) -> int:
     if isinstance(axis, tuple):
         raise TypeError(message(f"axis must be one integer, got {axis!r}; {hint}"))
@@ -59,7 +72,7 @@ def one_axis(axis: Axes, name: str, x: Array, hint: str) -> int:
 
 
 def axes_of(axis: Axes, name: str, x: Array) -> tuple[int, ...]:
-    if axis == ():
+    if isinstance(axis, tuple) and not axis:
         raise ValueError(message("axis must name at least one axis, got ()"))
     return places("axis", axis, name, x)
 
@@ -78,14 +91,13 @@ def places(option: str, axes: Axes, name: str, x: Array) -> tuple[int, ...]:
     return found
 
 
+def without(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for axis, size in enumerate(shape) if axis not in axes)
+
+
 def as_number(size: Any, dtype: Any) -> Array:
     """A size, which may be symbolic, as a number. More than 2^31 don't pass as a Python integer."""
     return jnp.asarray(float(size) if isinstance(size, int) else size, dtype)
-
-
-def inverse_power(size: Any) -> float:
-    """A power of two in which the sum of so many stays in range."""
-    return 0.5 ** (size.bit_length() if isinstance(size, int) else 31)
 
 
 def along(x: Array, ndim: int, axis: int) -> Array:
@@ -93,11 +105,15 @@ def along(x: Array, ndim: int, axis: int) -> Array:
     return jnp.expand_dims(x, [other for other in range(ndim) if other != axis])
 
 
-def unsharded(x: Array, axis: int) -> Array:
-    """`x` with this axis in one place: explicit sharding neither sorts nor adds up along one that is sharded."""
+def padded(x: Array, before: Any, behind: Any, fill: Any) -> Array:
+    """`x` with so many more entries along its last axis, which hold `fill`."""
+    return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(before, behind)], constant_values=fill)
+
+
+def unsharded(x: Array, *axes: int) -> Array:
+    """`x` with these axes in one place: explicit sharding neither sorts nor adds up along one that is sharded."""
     sharding = jax.typeof(x).sharding
     spec = [*sharding.spec]
-    if spec[axis] is None:
-        return x
-    spec[axis] = None
-    return jax.sharding.reshard(x, NamedSharding(sharding.mesh, P(*spec)))
+    for axis in axes:
+        spec[axis] = None
+    return x if spec == [*sharding.spec] else jax.sharding.reshard(x, NamedSharding(sharding.mesh, P(*spec)))

@@ -13,7 +13,7 @@ class Number(NamedTuple):
     """What an option may be: `jit` checks it wherever it can be seen, and says so in the error."""
 
     interval: str
-    scalar: bool = True
+    scalar: bool = True  # else it may be one for each class
 
 
 class Parameter(NamedTuple):
@@ -26,6 +26,7 @@ Finite: TypeAlias = Annotated[ArrayLike, Number("(-inf, inf)")]
 NonPositive: TypeAlias = Annotated[ArrayLike, Number("(-inf, 0]")]
 NonNegative: TypeAlias = Annotated[ArrayLike, Number("[0, inf)")]
 NonNegatives: TypeAlias = Annotated[ArrayLike, Number("[0, inf)", scalar=False)]
+AboveOne: TypeAlias = Annotated[ArrayLike, Number("(1, inf)")]
 Positive: TypeAlias = Annotated[ArrayLike, Number("(0, inf)")]
 Proportion: TypeAlias = Annotated[ArrayLike, Number("[0, 1]")]
 

@@ -11,10 +11,12 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec as P
 
-from .._contract.checks import array, message, real
+from .._contract.arrays import array, real
+from .._contract.messages import message
 from .._contract.reduction import reduce, valid_reduction
-from .._contract.shapes import broadcastable, reshape_hint
+from .._contract.shapes import broadcastable, exactly
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
+from .._numerics.products import product
 from . import columns
 from .columns import Side
 
@@ -49,11 +51,11 @@ def sides(call: Call, normalize: bool) -> tuple[Side, Side]:
     if call.ref_embeddings is None:
         for name in ("ref_labels", "ref_mask"):
             if getattr(call, name) is not None:
-                raise ValueError(message(f"{name} needs ref_embeddings"))
+                raise ValueError(message(f"ref_embeddings must come with {name}, got None"))
         return anchors, columns.gathered(anchors, call.axis_name)
     if call.ref_labels is None:
-        raise ValueError(message("ref_embeddings needs ref_labels"))
-    x = columns.embeddings("ref_embeddings", call.ref_embeddings, x)
+        raise ValueError(message("ref_labels must come with ref_embeddings, got None"))
+    x = columns.embeddings("ref_embeddings", call.ref_embeddings, x, "references")
     labels = _names("ref_labels", call.ref_labels, x, "ref_embeddings")
     wide = np.promote_types(labels.dtype, anchors.labels.dtype)
     refs = columns.side(x, call.ref_mask, normalize, name="ref_mask", in_batch=False, labels=labels.astype(wide))
@@ -66,9 +68,7 @@ def _names(name: str, labels: ArrayLike, x: Array, of: str) -> Array:
     if real(labels):
         hint = f"np.unique({name}, return_inverse=True)[1] numbers any names"
         raise TypeError(message(f"{name} must be integers of at most 32 bits, got {labels.dtype}; {hint}"))
-    if labels.shape != rows:
-        hint = reshape_hint(labels.shape, rows, whole=True)
-        raise ValueError(message(f"{name} must have shape {rows}, one for each row of {of}, got {labels.shape}{hint}"))
+    exactly(name, labels, rows, f"shape {rows}, one for each row of {of}")
     return labels.astype(jnp.int64 if labels.dtype.itemsize > 4 else jnp.int32)
 
 
@@ -77,11 +77,11 @@ def by_blocks(
     of_block: Callable[[Array, Array, Array], Any],
     anchors: Side,
     others: Side,
-    width: int = 1,
+    numbers: int = 1,
 ) -> Any:
     """``of_block(how they compare, which are positives, which negatives)`` for all anchors, a block at a time.
 
-    `width` is how many numbers a block has for each anchor and column.
+    A block has so many numbers for each anchor and column.
     """
 
     def block(_: None, rows: Side) -> tuple[None, Any]:
@@ -89,7 +89,7 @@ def by_blocks(
         same = rows.labels[:, None] == others.labels[None]
         return None, of_block(compared(rows.vectors, others.vectors), meets & same, meets & ~same)
 
-    return columns.by_blocks(block, anchors, others.place.shape[0] * width)[1]
+    return columns.by_blocks(block, anchors, others.place.shape[0] * numbers)[1]
 
 
 def reduced(found: Found, call: Call) -> Array:
@@ -114,3 +114,12 @@ def at_rows(x: Array, index: Array) -> Array:
     """Rows of what is in one place, spread as their indices are."""
     kind = jax.typeof(index).sharding
     return x.at[index].get(out_sharding=kind.update(spec=P(*kind.spec, None)) if {*kind.spec} - {None} else None)
+
+
+def of_similarities(call: Call, loss: Callable[[Array, Array, Array], Found], normalize: bool) -> Array:
+    rows, others = sides(call, normalize)
+    return reduced(by_blocks(_similarities, loss, rows, others), call)
+
+
+def _similarities(a: Array, b: Array) -> Array:
+    return product(a, b, (1, 1))

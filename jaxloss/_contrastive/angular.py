@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec as P
 
 from .._contract import chunks, classes, devices, inputs
-from .._contract.checks import message, nan_with_any
+from .._contract.checks import nan_with_any
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce, valid_reduction
 from .._contract.shapes import unsharded
@@ -185,16 +184,10 @@ def _of_angles(
 
 def _directions(embeddings: ArrayLike, kernel: ArrayLike) -> tuple[Array, Array]:
     """The embeddings as they are, and the kernel as unit vectors: ``[classes, centers, features]``."""
-    x, given = inputs.floating("embeddings", embeddings), inputs.floating("kernel", kernel)
-    if not x.ndim:
-        raise ValueError(message("embeddings must have an axis of features, got shape ()"))
-    features = x.shape[-1]
-    if given.ndim not in (2, 3) or given.shape[0] != features or 0 in given.shape[1:]:
-        hint = "; transposed it fits: kernel.T" if given.ndim == 2 and given.shape[1] == features else ""
-        wanted = f"({features}, classes) or ({features}, classes, centers)"
-        raise ValueError(message(f"kernel must have shape {wanted}, got {given.shape}{hint}"))
-    centers = given.astype(x.dtype) if given.ndim == 3 else given.astype(x.dtype)[..., None]
-    return x, norm.unit(jnp.moveaxis(functools.reduce(unsharded, range(3), centers), 0, 2))
+    x = inputs.floating("embeddings", embeddings)
+    centers = inputs.kernel_for("embeddings", x, kernel, centers=True).astype(x.dtype)
+    centers = centers if centers.ndim == 3 else centers[..., None]
+    return x, norm.unit(jnp.moveaxis(unsharded(centers, 0, 1, 2), 0, 2))
 
 
 def _others(scale: Array, x: Array, labels: Array, centers: Array) -> Array:

@@ -7,9 +7,12 @@ from jax import lax
 
 from .._contract import devices
 from .._contract.jit import jit
-from .._contract.reduction import element_weights, power_of_two, psum, reduce, valid_reduction
+from .._contract.reduction import reduce, valid_reduction
 from .._contract.shapes import as_number
+from .._contract.total import over_devices
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Reduction
+from .._contract.units import power_of_two
+from .._contract.weights import element_weights
 from .._numerics.derivatives import at_least, positive, square, times
 from .._numerics.products import product
 from . import columns
@@ -73,14 +76,14 @@ def vicreg_loss(
       Array(12.14264, dtype=float32)
     """
     a, b, counts = _batch(embeddings_a, embeddings_b, weights, mask, reduction, axis_name)
-    number, features = psum(jnp.sum(counts), axis_name), as_number(max(a.shape[1], 1), a.dtype)
+    number, features = over_devices(jnp.sum(counts), axis_name), as_number(max(a.shape[1], 1), a.dtype)
     several = number > 1
     share = jnp.where(several, counts / jnp.where(several, number - 1, 1), 0)
-    gaps = psum(jnp.sum(counts[:, None] * square(a - b)), axis_name)
+    gaps = over_devices(jnp.sum(counts[:, None] * square(a - b)), axis_name)
     loss = times(invariance_weight, gaps / (features * _divisor(number)))
     for x in (a, b):
         x = x - _mean(x, counts, number, axis_name)
-        variance = psum(jnp.sum(share[:, None] * square(x), 0), axis_name)
+        variance = over_devices(jnp.sum(share[:, None] * square(x), 0), axis_name)
         shortfall = jnp.sum(positive(1 - _root(variance + eps)))
         loss += times(0.5 * variance_weight / features, shortfall)
         loss += times(covariance_weight / features, _beside_diagonal(x, x, share, variance, axis_name))
@@ -140,11 +143,11 @@ def barlow_twins_loss(
       Array(4.0099006, dtype=float32)
     """
     a, b, counts = _batch(embeddings_a, embeddings_b, weights, mask, reduction, axis_name)
-    number = psum(jnp.sum(counts), axis_name)
+    number = over_devices(jnp.sum(counts), axis_name)
     share = counts / _divisor(number)
     (a, left_a), (b, left_b) = (_standardized(x, counts, number, eps, axis_name) for x in (a, b))
     # 1 - C of each feature, from the difference: of what correlates well, C would leave only rounding.
-    off = 0.5 * (psum(jnp.sum(share[:, None] * square(a - b), 0), axis_name) + left_a + left_b)
+    off = 0.5 * (over_devices(jnp.sum(share[:, None] * square(a - b), 0), axis_name) + left_a + left_b)
     loss = jnp.sum(square(off)) + redundancy_weight * _beside_diagonal(a, b, share, 1 - off, axis_name)
     return reduce(loss, mask=number != 0, reduction=reduction)
 
@@ -175,7 +178,7 @@ def _divisor(number: Array) -> Array:
 
 
 def _mean(x: Array, counts: Array, number: Array, axis_name: AxisName | None) -> Array:
-    return (psum(jnp.sum(counts[:, None] * x, 0), axis_name) / _divisor(number))[None]
+    return (over_devices(jnp.sum(counts[:, None] * x, 0), axis_name) / _divisor(number))[None]
 
 
 def _root(x: Array) -> Array:
@@ -192,7 +195,9 @@ def _standardized(
     largest, least = (lax.stop_gradient(size) for size in (jnp.max(jnp.abs(x), 0, initial=0), jnp.asarray(eps)))
     per_unit = 1 / power_of_two(jnp.maximum(devices.pmax(largest, axis_name), jnp.sqrt(least)))
     floor = eps * per_unit * per_unit
-    variance = psum(jnp.sum(counts[:, None] * square(x * per_unit[None]), 0), axis_name) / _divisor(number) + floor
+    variance = (
+        over_devices(jnp.sum(counts[:, None] * square(x * per_unit[None]), 0), axis_name) / _divisor(number) + floor
+    )
     constant = variance == 0
     reciprocal = jnp.where(constant, 0, lax.rsqrt(jnp.where(constant, 1, variance)))
     return x * (per_unit * reciprocal)[None], jnp.where(constant, 1, floor * square(reciprocal))
@@ -207,12 +212,12 @@ def _beside_diagonal(a: Array, b: Array, share: Array, diagonal: Array, axis_nam
     if isinstance(rows, int) and isinstance(features, int) and features > 2 * rows * devices.axis_size(axis_name):
         all_a, all_b, all_shares = columns.gathered((a, b, share), axis_name)
         squares = share[:, None] * all_shares[None] * product(a, all_a, (1, 1)) * product(b, all_b, (1, 1))
-        return at_least(psum(jnp.sum(squares), axis_name) - jnp.sum(square(diagonal)), 0)
+        return at_least(over_devices(jnp.sum(squares), axis_name) - jnp.sum(square(diagonal)), 0)
     of_a = columns.side((share[:, None] * a).T, None, False)
     everyone = columns.gathered(of_a.place, None)
 
     def block(_: None, some: Side) -> tuple[None, Array]:
-        entries = square(psum(product(some.vectors, b), axis_name))
+        entries = square(over_devices(product(some.vectors, b), axis_name))
         return None, jnp.sum(jnp.where(some.place[:, None] == everyone[None], 0, entries), 1)
 
     _, beside = columns.by_blocks(block, of_a, features)

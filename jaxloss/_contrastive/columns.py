@@ -15,10 +15,11 @@ from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec as P
 
 from .._contract import chunks, devices, inputs
-from .._contract.checks import array, message
-from .._contract.reduction import nan_unless_bool
-from .._contract.shapes import broadcastable
+from .._contract.arrays import array
+from .._contract.messages import message
+from .._contract.shapes import broadcastable, exactly
 from .._contract.types import Array, ArrayLike, AxisName
+from .._contract.weights import nan_unless_bool
 from .._numerics.norm import unit
 
 
@@ -51,8 +52,7 @@ def embeddings(name: str, x: ArrayLike, like: Array | None = None, rows: str = "
 def pair(embeddings_a: ArrayLike, embeddings_b: ArrayLike) -> tuple[Array, Array]:
     a = embeddings("embeddings_a", embeddings_a)
     b = inputs.floating("embeddings_b", embeddings_b).astype(a.dtype)
-    if b.shape != a.shape:
-        raise ValueError(message(f"embeddings_b must have the shape of embeddings_a, {a.shape}, got {b.shape}"))
+    exactly("embeddings_b", b, a.shape, f"the shape of embeddings_a, {a.shape}")
     return a, b
 
 
@@ -94,10 +94,8 @@ def _like_rows(x: Array, rows: Array) -> Array:
 def _varies(x: Array, names: tuple[str, ...]) -> None:
     for name in names:
         if name in devices.mapped_axes(lax.axis_index(name)) and name not in devices.mapped_axes(x):
-            hint = "there each row would meet copies of itself: leave that axis out"
-            raise ValueError(
-                message(f"axis_name must name axes that split the batch, which is the same along {name!r}; {hint}")
-            )
+            hint = "along it the batch is the same, and each row would meet copies of itself: leave it out"
+            raise ValueError(message(f"axis_name must name axes that split the batch, got {name!r}; {hint}"))
 
 
 def gathered(x: Any, axis_name: AxisName | None) -> Any:
@@ -133,22 +131,22 @@ def others(rows: Side, columns: Side) -> Array:
 
 
 def by_blocks(
-    of_block: Callable[[Any, Any], tuple[Any, Any]], rows: Any, columns: Any, carry: Any = None
+    of_block: Callable[[Any, Any], tuple[Any, Any]], rows: Any, width: Any, carry: Any = None
 ) -> tuple[Any, Any]:
-    """``of_block(carry, some rows) -> carry, results by row`` over all rows, computed again on the way back."""
+    """``of_block(carry, some rows) -> carry, results by row`` over all rows, computed again on the way back.
+
+    A block has `width` numbers for each row.
+    """
     lead = jax.tree.leaves(rows)[0]
-    lead = lead if lead.ndim > 1 else lead[:, None]
-    length = max(1, _BLOCK // max(1, columns)) if isinstance(columns, int) else _ROWS
+    length = max(1, _BLOCK // max(1, width)) if isinstance(width, int) else _ROWS
     length *= devices.spread_of(lead) if devices.mesh_is_known(lead) else 1  # of each device
-    plan = chunks.chunks_of(lead, lead.shape[0], length)
+    plan = chunks.chunks_of(lead.shape[0], length, devices.spread_of(lead))
     if isinstance(plan.count, int) and plan.count <= 1:
         return of_block(carry, rows)
 
-    def cut(x: Array) -> Array:
-        return chunks.cut(chunks.grouped(devices.split_by_many(x), plan), plan)
-
-    carry, found = lax.scan(jax.checkpoint(of_block, prevent_cse=False), carry, jax.tree.map(cut, rows))
-    return carry, jax.tree.map(lambda x: chunks.joined(chunks.restored(x, plan), plan), found)
+    blocks = jax.tree.map(lambda x: chunks.cut_rows(x, plan), rows)
+    carry, found = lax.scan(jax.checkpoint(of_block, prevent_cse=False), carry, blocks)
+    return carry, jax.tree.map(lambda x: chunks.joined_rows(x, plan), found)
 
 
 def zeros(columns: Array, *entering: Any) -> Array:
@@ -157,6 +155,19 @@ def zeros(columns: Array, *entering: Any) -> Array:
 
 
 # --- sums of exponentials ------------------------------------------------------------------------------------------
+
+
+class Sum(NamedTuple):
+    """Of exp(z - top)."""
+
+    top: Array  # the largest, held constant and finite
+    total: Array
+
+
+def on_one_scale(part: Sum, axis_name: AxisName | None) -> Sum:
+    """With the top of all devices, so that their totals can be added up."""
+    top = devices.pmax(part.top, axis_name)
+    return Sum(top, part.total * jnp.exp(part.top - top))
 
 
 def largest(z: Array, axis: int) -> Array:

@@ -1,80 +1,19 @@
-"""Pairs of embeddings: alone, or each with all other pairs of its batch for negatives."""
+"""Pairs of embeddings, each with all other pairs of its batch for negatives."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
 
-from .._contract import devices, inputs
-from .._contract.checks import message
 from .._contract.jit import jit
+from .._contract.messages import message
 from .._contract.reduction import reduce, valid_reduction
-from .._contract.types import Array, ArrayLike, Axes, AxisName, Finite, NonNegative, Positive, Reduction
-from .._numerics import norm
-from .._numerics.derivatives import positive, reciprocal, square
+from .._contract.types import Array, ArrayLike, AxisName, Finite, Positive, Reduction
+from .._numerics.derivatives import reciprocal
 from .._numerics.elementary import softplus
 from .._numerics.products import product
 from . import columns
-from .columns import Side
-
-
-@jit
-def contrastive_loss(
-    embeddings_a: ArrayLike,
-    embeddings_b: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    margin: NonNegative = 1.0,
-    positive_margin: NonNegative = 0.0,
-    axis: Axes = -1,
-    reduction: Reduction = "mean",
-    axis_name: AxisName | None = None,
-) -> Array:
-    r"""Two embeddings should lie together, or else apart by a margin.
-
-    .. math::
-      \ell = \begin{cases}
-        \max(0, d - m_+)^2 & y = 1 \\
-        \max(0, m - d)^2 & y = -1
-      \end{cases}
-      \qquad d = \lVert a - b \rVert
-
-    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
-
-    Choose it for pairs that somebody has labelled, as of signatures or duplicates; for batches with labels of classes
-    `supcon_loss` or `batch_triplet_loss` find the pairs themselves. It has no noise model. The pull grows with the
-    distance, so a wrong pair pulls as hard as it is far off. Pairs that are apart by the margin teach nothing; at a
-    distance of 0 the gradient is 0.
-
-    Args:
-      embeddings_a: floating point, any shape with ``axis``.
-      embeddings_b: of the same shape.
-      labels: 1 or True together, -1 or False apart; in the shape of the embeddings without ``axis``.
-      margin: at least 0, :math:`m`, in the units of the distance.
-      positive_margin: at least 0, :math:`m_+`: how near is near enough.
-      axis: the axis of the features, or a tuple of axes.
-
-    Returns:
-      The reduced loss, at least float32; per pair, without ``axis``, with ``reduction="none"``.
-
-    Source: Hadsell et al., *Dimensionality reduction by learning an invariant mapping* (2006),
-    doi:10.1109/CVPR.2006.100, without its factor of a half.
-
-    Example:
-      >>> a, b = jnp.array([[0.0, 0.0], [0.0, 0.0]]), jnp.array([[0.3, 0.4], [0.3, 0.4]])
-      >>> jaxloss.contrastive_loss(a, b, jnp.array([1, -1]), margin=2.0, reduction="none")
-      Array([0.25, 2.25], dtype=float32)
-    """
-    (a, b), axes = inputs.vectors(mask, axis=axis, embeddings_a=embeddings_a, embeddings_b=embeddings_b)
-    distance = jnp.squeeze(norm.euclidean(a - b, axes), axes)
-    signs, poison = inputs.signs(mask, labels, distance.shape, a.dtype, f"embeddings_a without axis {axis}")
-    distance = inputs.spoiled(distance, poison + (margin + positive_margin))
-    losses = jnp.where(signs > 0, square(positive(distance - positive_margin)), square(positive(margin - distance)))
-    return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
+from .columns import Side, Sum
 
 
 @jit
@@ -134,9 +73,9 @@ def info_nce_loss(
     rows, all_b, own = _sides(embeddings_a, embeddings_b, mask, normalize, reduction, axis_name)
     if negatives is None:
         if negatives_mask is not None:
-            raise ValueError(message("negatives_mask needs negatives"))
+            raise ValueError(message("negatives must come with negatives_mask, got None"))
     else:
-        more = columns.embeddings("negatives", negatives, rows.vectors)
+        more = columns.embeddings("negatives", negatives, rows.vectors, "n")
         more = columns.side(more, negatives_mask, normalize, name="negatives_mask", in_batch=False)
         all_b = columns.together(all_b, more)
 
@@ -203,17 +142,16 @@ def clip_loss(
     """
     rows, all_b, own = _sides(embeddings_a, embeddings_b, mask, normalize, reduction, axis_name)
 
-    def block(by_column: _Sum, rows: Side) -> tuple[_Sum, Array]:
+    def block(by_column: Sum, rows: Side) -> tuple[Sum, Array]:
         z = product(rows.vectors, all_b.vectors, (1, 1)) * logit_scale
         meets = columns.others(rows, all_b)
         return _added(by_column, jnp.where(meets, z, -jnp.inf)), columns.log_sum_exp(z, meets)
 
     nothing = columns.zeros(all_b.vectors, rows, logit_scale)
-    start = _Sum(nothing + jnp.finfo(nothing.dtype).min, nothing)
+    start = Sum(nothing + jnp.finfo(nothing.dtype).min, nothing)
     by_column, by_row = columns.by_blocks(block, rows, all_b.place.shape[0], start)
-    top = devices.pmax(by_column.top, axis_name)
-    total = columns.scattered(by_column.total * jnp.exp(by_column.top - top), axis_name)
-    by_column = columns.log_of_sum(total, columns.own_slice(top, rows, axis_name))
+    top, total = columns.on_one_scale(by_column, axis_name)
+    by_column = columns.log_of_sum(columns.scattered(total, axis_name), columns.own_slice(top, rows, axis_name))
     own = logit_scale * own
     losses = 0.5 * (softplus(by_row - own) + softplus(by_column - own))
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -301,13 +239,7 @@ def _sides(
     return rows, columns.gathered(of_b, axis_name), jnp.sum(rows.vectors * of_b.vectors, 1)
 
 
-class _Sum(NamedTuple):
-    """Of exp(z - top) by column, over the rows so far."""
-
-    top: Array  # the largest, held constant; the lowest finite number of none
-    total: Array
-
-
-def _added(so_far: _Sum, z: Array) -> _Sum:
+def _added(so_far: Sum, z: Array) -> Sum:
+    """By column, over the rows so far; of none the top is the lowest finite number."""
     top = jnp.maximum(so_far.top, lax.stop_gradient(jnp.max(z, 0, initial=-jnp.inf)))
-    return _Sum(top, so_far.total * jnp.exp(so_far.top - top) + jnp.sum(jnp.exp(z - top[None]), 0))
+    return Sum(top, so_far.total * jnp.exp(so_far.top - top) + jnp.sum(jnp.exp(z - top[None]), 0))

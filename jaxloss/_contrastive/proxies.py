@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._contract import classes, devices
+from .._contract import classes
 from .._contract.jit import jit_over_classes
-from .._contract.reduction import psum, reduce, valid_reduction
+from .._contract.reduction import reduce, valid_reduction
+from .._contract.total import over_devices
 from .._contract.types import Array, ArrayLike, AxisName, Finite, Positive, Reduction
 from .._numerics.derivatives import clip_to_finite
 from .._numerics.elementary import softplus
 from .._numerics.products import product
 from . import columns
 from .batch import row_counts
-from .columns import Side
+from .columns import Side, Sum
+
+
+_FAR = 60.0  # above the top of all rows that count
 
 
 @jit_over_classes
@@ -80,10 +82,10 @@ def proxy_anchor_loss(
     labelled = classes.labels_for(mask, labels, "embeddings @ proxies.T", of_rows, 1, only_integers=True)
     rows = columns.side(x, mask, True, axis_name=axis_name)
     counts = row_counts(rows, weights, mask)
-    number = psum(jnp.sum(counts), axis_name)
-    x = rows.vectors + psum(jnp.sum(labelled.poison), axis_name)
+    number = over_devices(jnp.sum(counts), axis_name)
+    x = rows.vectors + over_devices(jnp.sum(labelled.poison), axis_name)
 
-    def block(_: None, some: Side) -> tuple[None, tuple[_Sum, _Sum]]:
+    def block(_: None, some: Side) -> tuple[None, tuple[Sum, Sum]]:
         cosines = product(some.vectors, x, (1, 1))
         own = some.place[:, None] == labelled.labels.T
         near, far = (cosines - margin) * alpha, (cosines + margin) * alpha
@@ -96,21 +98,18 @@ def proxy_anchor_loss(
     return reduce(loss, mask=number != 0, reduction=reduction)
 
 
-class _Sum(NamedTuple):
-    """Of count * exp(z - top) by class."""
-
-    top: Array  # the largest, held constant and finite
-    total: Array
-
-
-def _summed(z: Array, counts: Array, where: Array) -> _Sum:
-    z = jnp.where(where & (counts != 0)[None], z, -jnp.inf)
-    top = clip_to_finite(lax.stop_gradient(jnp.max(z, 1, initial=-jnp.inf)))
-    return _Sum(top, jnp.sum(counts[None] * jnp.exp(z - top[:, None]), 1))
+def _summed(z: Array, counts: Array, where: Array) -> Sum:
+    """By class, each row as often as it counts."""
+    z = jnp.where(where, z, -jnp.inf)
+    of_some = jnp.where(counts[None] != 0, z, -jnp.inf)
+    top = clip_to_finite(lax.stop_gradient(jnp.max(of_some, 1, initial=-jnp.inf)))
+    z = z - top[:, None]
+    z = jnp.where(z > _FAR, _FAR, z)  # only of weight 0: what their slope by it is bounded by
+    return Sum(top, jnp.sum(counts[None] * jnp.exp(z), 1))
 
 
-def _everywhere(part: _Sum, axis_name: AxisName | None) -> tuple[Array, Array]:
+def _everywhere(part: Sum, axis_name: AxisName | None) -> tuple[Array, Array]:
     """The sum over all devices, and the logarithm of 1 and that sum."""
-    top = devices.pmax(part.top, axis_name)
-    total = psum(part.total * jnp.exp(part.top - top), axis_name)
+    top, total = columns.on_one_scale(part, axis_name)
+    total = over_devices(total, axis_name)
     return total, softplus(columns.log_of_sum(total, top))

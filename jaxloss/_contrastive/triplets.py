@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._contract.checks import iota, message, nan_with_any
+from .._contract.arrays import iota
+from .._contract.checks import nan_with_any
 from .._contract.jit import jit
-from .._contract.reduction import power_of_two
+from .._contract.messages import choice
 from .._contract.shapes import unsharded
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Reduction
+from .._contract.units import power_of_two
 from .._numerics import norm
 from .._numerics.derivatives import positive
 from .._numerics.elementary import softplus
@@ -96,8 +98,7 @@ def batch_triplet_loss(
       >>> jaxloss.batch_triplet_loss(embeddings, jnp.array([0, 0, 1, 1]), reduction="none")
       Array([ 4.       ,  2.3944488, 10.401754 ,  4.591504 ], dtype=float32)
     """
-    if mining not in ("hard", "semihard", "all"):
-        raise ValueError(message(f"mining must be 'hard', 'semihard' or 'all', got {mining!r}"))
+    choice("mining", mining, "hard", "semihard", "all")
     call = Call(embeddings, labels, weights, mask, ref_embeddings, ref_labels, ref_mask, reduction, axis_name)
     rows, others = anchors.sides(call, False)
 
@@ -148,7 +149,8 @@ def _semihard(d: Array, positives: Array, negatives: Array, cost: Cost) -> Found
         chosen = jnp.where(jnp.isinf(beyond), last[:, None], beyond)
         return jnp.sum(jnp.where(exist & some[:, None], cost(of_few, chosen), 0), 1)
 
-    return Found(_over_positives(step, d, positives) / anchors.count(positives, d.dtype), some)
+    losses = _over_positives(step, d, positives) / anchors.count(positives, d.dtype)
+    return Found(losses + jnp.where(some, nan_with_any(d, 1)[:, 0], 0), some)  # a NaN isn't beyond anything
 
 
 def _every(d: Array, positives: Array, negatives: Array, cost: Cost) -> Found:
@@ -217,7 +219,7 @@ def _squares(a: Array, b: Array) -> Array:
 
 def _squares_by_features(a: Array, b: Array) -> Array:
     """The same, a few features at a time, each in vectors along the columns."""
-    if not isinstance(a.shape[1], int) or a.shape[1] == 0:
+    if not isinstance(a.shape[1], int) or a.shape[1] <= _FEATURES:
         return _squares(a, b)
     a, b = (unsharded(x, 1).T for x in (a, b))
     a, b = (jnp.pad(x, [(0, -len(x) % _FEATURES), (0, 0)]).reshape(-1, _FEATURES, x.shape[1]) for x in (a, b))

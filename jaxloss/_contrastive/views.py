@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes, inputs
-from .._contract.checks import array, message
+from .._contract.arrays import array
 from .._contract.jit import jit
+from .._contract.messages import message
 from .._contract.reduction import reduce
-from .._contract.shapes import bool_mask, broadcastable, unsharded
+from .._contract.shapes import broadcastable, exactly, full_mask, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Positive, Reduction
 from .._numerics import softmax
 from .._numerics.derivatives import times
@@ -75,7 +76,7 @@ def dino_loss(
     """
     z, teacher = _views(logits, teacher_logits)
     rows = z.shape[:2]
-    exists = jnp.broadcast_to(True if mask is None else bool_mask(mask, rows), rows)
+    exists = full_mask(mask, rows)
     teaches = unsharded(exists, 0)[: teacher.shape[0]]
     probs = _taught(unsharded(teacher, 0), teaches, center, teacher_temperature)
 
@@ -113,8 +114,7 @@ def _taught(teacher: Array, exists: Array, center: ArrayLike | None, temperature
     teacher = jnp.where(exists, teacher, 0)
     if center is not None:
         center = array("center", center)
-        if center.shape != teacher.shape[2:]:
-            raise ValueError(message(f"center must have shape {teacher.shape[2:]}, got {center.shape}"))
+        exactly("center", center, teacher.shape[2:], f"shape {teacher.shape[2:]}")
         teacher = teacher - center.astype(teacher.dtype)[None, None]
     below = softmax.shifted(teacher, softmax.row_max(teacher, 2))
     probs = jnp.exp(below / temperature)

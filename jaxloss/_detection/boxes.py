@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from .._contract import inputs
-from .._contract.checks import message, report
+from .._contract.checks import report
 from .._contract.jit import jit
+from .._contract.messages import message
 from .._contract.reduction import reduce
 from .._contract.shapes import one_axis, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
@@ -221,7 +222,7 @@ def _taken(
     count = a.shape[axis]
     if not isinstance(count, int) or count % 2 or not count or (flat and count != 4):
         wanted = "4 numbers" if flat else "2 numbers a dimension"
-        hint = "lower corner, then upper" if isinstance(count, int) else "and that many are compiled for"
+        hint = "lower corner, then upper" if isinstance(count, int) else "a fixed number of them"
         raise ValueError(message(f"predictions must hold {wanted} along axis {axis}, {hint}, got shape {a.shape}"))
     a, b = unsharded(a, axis), unsharded(b, axis)
     for name, x in (("predictions", a), ("labels", b)):

@@ -19,8 +19,8 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from .._contract.checks import nan_unless
-from .._contract.reduction import power_of_two
 from .._contract.types import Array
+from .._contract.units import power_of_two
 from .._numerics.derivatives import positive
 
 

@@ -116,9 +116,7 @@ def quality_focal_loss(
       >>> jaxloss.quality_focal_loss(jnp.array([0.0, 0.0, 3.0]), jnp.array([0.5, 0.9, 0.0]), reduction="none")
       Array([0.        , 0.11090355, 2.7662807 ], dtype=float32)
     """
-    given = labels
-    logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]", given)
+    logits, labels = inputs.proportions(mask, logits=logits, labels=labels)
     return reduce(_quality_focal(logits, labels, beta), weights, mask, reduction=reduction, axis_name=axis_name)
 
 
@@ -160,14 +158,12 @@ def varifocal_loss(
       >>> jaxloss.varifocal_loss(jnp.array([0.0, 0.0, 3.0]), jnp.array([0.5, 0.9, 0.0]), reduction="none")
       Array([0.3465736 , 0.62383246, 2.0747104 ], dtype=float32)
     """
-    given = labels
-    logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]", given)
+    logits, labels = inputs.proportions(mask, logits=logits, labels=labels)
     alpha, gamma = jnp.asarray(alpha), jnp.asarray(gamma)
     logits = inputs.spoiled(logits, labels + alpha + gamma)
     background = labels == 0
     negative = times(alpha, focal_nll(jnp.where(background, logits, 0), gamma))
-    positive = times(labels, _nll(logits, labels))
+    positive = times(labels, binary_nll(logits, labels))
     losses = jnp.where(background, negative, positive)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
@@ -206,16 +202,14 @@ def gaussian_focal_loss(
     Returns:
       The reduced loss, at least float32; per element in the logits' shape with ``reduction="none"``.
 
-    Source: Law & Deng, *CornerNet* (2018), arXiv:1808.01244; Zhou et al. 2019, arXiv:1904.07850 (CenterNet).
+    Source: Law and Deng, *CornerNet* (2018), arXiv:1808.01244; Zhou et al. 2019, arXiv:1904.07850 (CenterNet).
 
     Example:
       >>> logits, labels = jnp.array([2.0, 0.0, -2.0]), jnp.array([1.0, 0.8, 0.0])
       >>> jaxloss.gaussian_focal_loss(logits, labels, reduction="sum") / jnp.sum(labels == 1)
       Array(0.00388438, dtype=float32)
     """
-    given = labels
-    logits, labels = inputs.elementwise(mask, logits=logits, labels=labels)
-    labels = inputs.valid("labels", labels, "[0, 1]", given)
+    logits, labels = inputs.proportions(mask, logits=logits, labels=labels)
     alpha, beta = jnp.asarray(alpha), jnp.asarray(beta)
     logits = inputs.spoiled(jnp.where(labels == 1, -logits, logits), labels + beta)
     losses = _off_peak(labels, beta, focal_nll(logits, alpha))
@@ -251,37 +245,27 @@ def _off_peak(y: Array, beta: Array, losses: Array) -> Array:
     return times(_share(y, beta), losses)
 
 
-def _off(z: Array, y: Array) -> Array:
-    """The probability less the label, as accurate as the distance of either from 0 or 1."""
-    return binary_slope(z, y, jnp.ones((), z.dtype))
-
-
-def _nll(z: Array, y: Array) -> Array:
-    return binary_nll(z, y, jnp.ones((), z.dtype))
-
-
 def _pull(z: Array, y: Array, beta: Array) -> Array:
     """The derivative of the power by the probability, or minus that by the label; times the cross entropy."""
-    off = _off(z, y)
-    return times(beta * jnp.sign(off), _raised(absolute(off), beta - 1)) * _nll(z, y)
+    off = binary_slope(z, y)
+    return times(beta * jnp.sign(off), _raised(absolute(off), beta - 1)) * binary_nll(z, y)
 
 
 def _quality_slope(z: Array, y: Array, beta: Array) -> Array:
     z = squarable(z)
-    off = _off(z, y)
+    off = binary_slope(z, y)
     return _raised(absolute(off), beta) * off + sigmoid(z) * sigmoid(-z) * _pull(z, y, beta)
 
 
 def _quality_by_label(z: Array, y: Array, beta: Array) -> Array:
-    return -_pull(squarable(z), y, beta) - times(_raised(absolute(_off(z, y)), beta), z)
+    return -_pull(squarable(z), y, beta) - times(_raised(absolute(binary_slope(z, y)), beta), z)
 
 
 def _quality_by_beta(z: Array, y: Array, beta: Array) -> Array:
     z = squarable(z)
-    distance = absolute(_off(z, y))
-    return _raised(distance, beta) * jnp.log(jnp.where(distance == 0, 1, distance)) * _nll(z, y)
+    return _by_power(absolute(binary_slope(z, y)), beta) * binary_nll(z, y)
 
 
 @with_partials(_quality_slope, unbounded(_quality_by_label), _quality_by_beta)
 def _quality_focal(z: Array, y: Array, beta: Array) -> Array:
-    return times(_raised(absolute(_off(z, y)), beta), _nll(z, y))
+    return times(_raised(absolute(binary_slope(z, y)), beta), binary_nll(z, y))

@@ -11,10 +11,11 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from .._contract import classes, inputs
-from .._contract.checks import array, message, nan_unless, report
+from .._contract.arrays import array
+from .._contract.checks import nan_unless, report
 from .._contract.jit import jit
 from .._contract.reduction import reduce
-from .._contract.shapes import along, unsharded
+from .._contract.shapes import along, exactly, unsharded
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Reduction
 from .._numerics import norm
 from .._numerics.derivatives import absolute, with_partials
@@ -170,8 +171,7 @@ def _gaps(positions: ArrayLike | None, probs: Array, axis: int) -> Array:
     if positions is None:
         return (lax.iota(jnp.int32, count) < count - 1).astype(probs.dtype)
     x = array("positions", positions).astype(probs.dtype)
-    if x.shape != (count,):
-        raise ValueError(message(f"positions must have shape ({count},), one for each class, got shape {x.shape}"))
+    exactly("positions", x, (count,), f"shape ({count},), one for each class")
     steps = jnp.diff(x, prepend=x[:1])
     fits = jnp.isfinite(x) & ~(steps < 0)
     report("positions", x, fits, "be finite and in ascending order")

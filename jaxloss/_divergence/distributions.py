@@ -11,6 +11,7 @@ from .._contract import inputs
 from .._contract.checks import nan_unless, nearest, report, rounding, within
 from .._contract.types import Array, ArrayLike, Axes
 from .._numerics.derivatives import times
+from .._numerics.elementary import horner
 from .._numerics.special import exp_remainder
 
 
@@ -78,3 +79,20 @@ def excess(p: Array, y: Array, d: Array) -> Array:
 def gain(p: Array, y: Array, d: Array) -> Array:
     """``p - y``, accurate where the two are close."""
     return jnp.where((jnp.abs(d) < 1) & (y > 0), y * jnp.expm1(jnp.clip(d, -1, 1)), p - y)
+
+
+def to_mixture(a: Array, m: Array, over: Array, reciprocal: Array, scale: Array | float = 1.0) -> tuple[Array, Array]:
+    """``scale**2 * (a * log(a / m) - (a - m))``, at least 0, and ``log(a / m)``, for ``over = scale * (a - m)``.
+
+    The scale comes in first: what is close at a high temperature would be too small.
+    """
+    each = over * reciprocal
+    u = each / scale
+    close = jnp.abs(u) < 0.25
+    x, terms = jnp.where(close, u, 0), 14 if u.dtype == jnp.float32 else 27
+    near = over * jnp.where(close, each, 0) * horner(x, *((-1) ** n / (n * (n - 1)) for n in range(2, terms)))
+    far = jnp.where(m == 0, jnp.inf, log_or(jnp.where(close | (m == 0), 1, a * reciprocal), 0))
+    return (
+        jnp.where(close, near, scale * (times(scale, times(a, far)) - over)),
+        jnp.where(close, jnp.log1p(x), far),
+    )

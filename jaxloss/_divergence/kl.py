@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Proportion, Reduction
 from .._numerics.derivatives import clip_to_finite, quotient, times, unbounded, with_partials
-from .._numerics.elementary import horner
-from .distributions import excess, finite, from_logs, gain, log_or
+from .distributions import excess, finite, from_logs, gain, log_or, to_mixture
 
 
 @jit
@@ -247,43 +248,42 @@ def _generalized_kl(log_p: Array, y: Array) -> Array:
     return excess(jnp.exp(log_p), y, log_p - log_or(y, 0))
 
 
-def _to_mixture(a: Array, m: Array, over: Array, reciprocal: Array) -> tuple[Array, Array]:
-    """``a * log(a / m) - over`` and ``log(a / m)`` for ``over = a - m``; the first is at least 0."""
-    u = over * reciprocal
-    close = jnp.abs(u) < 0.25
-    x = jnp.where(close, u, 0)
-    near = over * x * horner(x, *((-1) ** n / (n * (n - 1)) for n in range(2, 27)))
-    far = jnp.where(m == 0, jnp.inf, log_or(jnp.where(close | (m == 0), 1, a * reciprocal), 0))
-    return jnp.where(close, near, times(a, far) - over), jnp.where(close, jnp.log1p(x), far)
+class _Mixed(NamedTuple):
+    """What `to_mixture` gives for the labels and for the predictions; and the mixture."""
+
+    of_y: Array
+    log_y: Array
+    of_p: Array
+    log_p: Array
+    m: Array
 
 
-def _mixed(log_p: Array, y: Array, mixture: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """For labels and predictions what `_to_mixture` gives, and the mixture."""
+def _mixed(log_p: Array, y: Array, mixture: Array) -> _Mixed:
     p, rest = jnp.exp(log_p), 1 - mixture
     m = mixture * y + rest * p
     reciprocal = 1 / jnp.where(m == 0, 1, m)
-    of_y, log_y = _to_mixture(y, m, rest * (y - p), reciprocal)
-    of_p, log_p = _to_mixture(p, m, mixture * (p - y), reciprocal)
-    return of_y, log_y, of_p, log_p, m
+    of_labels = to_mixture(y, m, rest * (y - p), reciprocal)
+    of_predictions = to_mixture(p, m, mixture * (p - y), reciprocal)
+    return _Mixed(*of_labels, *of_predictions, m)
 
 
 def _js_by_log_probs(log_p: Array, y: Array, mixture: Array) -> Array:
-    _, _, _, log, _ = _mixed(log_p, y, mixture)
-    return times(1 - mixture, times(jnp.exp(log_p), log))
+    return times(1 - mixture, times(jnp.exp(log_p), _mixed(log_p, y, mixture).log_p))
 
 
 def _js_by_labels(log_p: Array, y: Array, mixture: Array) -> Array:
-    _, log, _, _, m = _mixed(log_p, y, mixture)
-    return times(mixture, jnp.where(y == 0, jnp.where(m == 0, 0, -log_or(m, 0) - 1), log))
+    mixed = _mixed(log_p, y, mixture)
+    lost = jnp.where(mixed.m == 0, 0, -log_or(mixed.m, 0) - 1)
+    return times(mixture, jnp.where(y == 0, lost, mixed.log_y))
 
 
 def _js_by_mixture(log_p: Array, y: Array, mixture: Array) -> Array:
-    of_y, _, of_p, _, _ = _mixed(log_p, y, mixture)
-    return clip_to_finite(of_y - of_p)
+    mixed = _mixed(log_p, y, mixture)
+    return clip_to_finite(mixed.of_y - mixed.of_p)
 
 
 @with_partials(_js_by_log_probs, _js_by_labels, _js_by_mixture)
 def _js(log_p: Array, y: Array, mixture: Array) -> Array:
-    """A term of the divergence. What `_to_mixture` takes off the two parts adds up to 0."""
-    of_y, _, of_p, _, _ = _mixed(log_p, y, mixture)
-    return times(mixture, of_y) + times(1 - mixture, of_p)
+    """A term of the divergence. What `to_mixture` takes off the two parts adds up to 0."""
+    mixed = _mixed(log_p, y, mixture)
+    return times(mixture, mixed.of_y) + times(1 - mixture, mixed.of_p)

@@ -10,8 +10,7 @@ from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNumber, EachPositive, Reduction
 from .._numerics.derivatives import derivative, times, unbounded, with_partials
-from .._numerics.special import exprel, exprel_slope, itakura_saito, stirling_error
-from .location_scale import HALF_LOG_2_PI
+from .._numerics.special import HALF_LOG_2_PI, exprel, exprel_slope, itakura_saito, stirling_error
 
 
 @jit
@@ -112,7 +111,7 @@ def tweedie_deviance_loss(
     predictions, labels = inputs.elementwise(mask, harmless=1.0, predictions=predictions, labels=labels)
     power = inputs.parameter("power", power, "(-inf, inf)", mask, predictions)
     fits = ((predictions > 0) | (power == 0)) & jnp.isfinite(predictions + power)
-    report("predictions", predictions, fits, "be above 0, any number where power is 0")
+    report("predictions", predictions, fits, "be above 0, or any number where power is 0")
     least = (labels > 0) | ((labels == 0) & (power < 2)) | ((labels < 0) & (power <= 0))
     report("labels", labels, least, "be above 0 for a power of 2 or more, at least 0 between 0 and 2")
     losses = _tweedie(predictions + nan_unless(fits & least, predictions.dtype), labels, power)

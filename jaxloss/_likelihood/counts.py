@@ -7,15 +7,21 @@ from typing import Literal
 import jax.numpy as jnp
 
 from .._contract import inputs
-from .._contract.checks import message
 from .._contract.jit import jit
+from .._contract.messages import message
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, Reduction
 from .._numerics.derivatives import derivative, quotient, times, unbounded, with_partials
-from .._numerics.special import log1p_bend, log1p_deficit, log1prel, log_factorial, rising_error, stirling_series, xlogy
-
-
-HALF_LOG_2_PI = 0.9189385332046728
+from .._numerics.special import (
+    HALF_LOG_2_PI,
+    log1p_bend,
+    log1p_deficit,
+    log1prel,
+    log_factorial,
+    rising_error,
+    stirling_series,
+    xlogy,
+)
 
 
 @jit

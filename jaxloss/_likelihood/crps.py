@@ -10,8 +10,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import inputs
-from .._contract.checks import iota, message, nan_with_any
+from .._contract.arrays import iota
+from .._contract.checks import nan_with_any
 from .._contract.jit import jit
+from .._contract.messages import message
 from .._contract.reduction import reduce
 from .._contract.shapes import as_number, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, EachPositive, Reduction
@@ -53,8 +55,8 @@ def gaussian_crps_loss(
     Returns:
       The reduced loss, at least float32; per element in the predictions' shape with ``reduction="none"``.
 
-    Source: Gneiting et al. 2005, *Calibrated probabilistic forecasting using ensemble model output statistics and
-    minimum CRPS estimation*, doi:10.1175/MWR2904.1.
+    Source: Gneiting et al., *Calibrated probabilistic forecasting using ensemble model output statistics and minimum
+    CRPS estimation* (2005), doi:10.1175/MWR2904.1.
 
     Example:
       >>> jaxloss.gaussian_crps_loss(jnp.zeros(2), jnp.array([0.0, 100.0]), scale=1.0, reduction="none")
@@ -115,7 +117,8 @@ def ensemble_crps_loss(
     predictions, labels, axis = inputs.members(mask, axis=axis, predictions=predictions, labels=labels)
     count = predictions.shape[axis]
     if isinstance(count, int) and count < 1 + fair:
-        raise ValueError(message(f"predictions must have at least {1 + fair} members, got shape {predictions.shape}"))
+        least = "two members where fair" if fair else "one member"
+        raise ValueError(message(f"predictions must have at least {least}, got shape {predictions.shape}"))
     losses = jnp.squeeze(_ensemble_crps(unsharded(predictions, axis), labels, axis, fair), axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import inputs
-from .._contract.checks import message, nan_where
+from .._contract.checks import nan_where
 from .._contract.jit import jit
+from .._contract.messages import message
 from .._contract.reduction import reduce
 from .._contract.types import (
     Array,
@@ -21,13 +22,21 @@ from .._contract.types import (
     Proportion,
     Reduction,
 )
-from .._numerics.derivatives import absolute, at_least, quotient, times, unbounded, with_partials
+from .._numerics.derivatives import (
+    absolute,
+    at_least,
+    clip_to_finite,
+    quotient,
+    squarable,
+    times,
+    unbounded,
+    with_partials,
+)
 from .._numerics.softmax import row_max, shifted
-from .._numerics.special import cauchy, log1p_deficit, stirling_error
+from .._numerics.special import HALF_LOG_2_PI, cauchy, log1p_deficit, stirling_error
 
 
 _LOG_2 = 0.6931471805599453
-HALF_LOG_2_PI = 0.9189385332046728
 
 
 @jit
@@ -260,8 +269,7 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
     logits, errors, scales = primals
     d_logits, d_errors, d_scales = tangents
     responsibilities = jax.nn.softmax(_log_joint(logits, errors, scales), -1)
-    largest = jnp.finfo(errors.dtype).max
-    z = jnp.clip(quotient(errors, scales), -largest, largest)
+    z = clip_to_finite(quotient(errors, scales))
     pull = quotient(responsibilities * z, scales)
     widen = quotient(responsibilities, scales) - pull * z
     (pull, by_pull), (widen, by_widen) = map(unbounded(jnp.asarray), (pull, widen))
@@ -272,7 +280,6 @@ def _(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, A
 
 def _log_joint(logits: Array, errors: Array, scales: Array) -> Array:
     """With the logarithm of each component's density, finite however far away it is."""
-    farthest = jnp.sqrt(jnp.finfo(errors.dtype).max)
-    density = -0.5 * jnp.square(jnp.clip(quotient(errors, scales), -farthest, farthest)) - jnp.log(scales)
+    density = -0.5 * jnp.square(squarable(quotient(errors, scales))) - jnp.log(scales)
     unknown = jnp.isnan(density)
     return nan_where(unknown, logits + jnp.where(unknown, 0, density))

@@ -9,10 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from .._contract import classes
-from .._contract.checks import message, nan_with_any
+from .._contract.checks import nan_with_any
 from .._contract.jit import jit_over_classes
+from .._contract.messages import choice
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Reduction
+from .._contract.weights import weigh
 from .._numerics.derivatives import positive, score_gap, square
 
 
@@ -105,15 +107,14 @@ def multi_margin_loss(
       >>> jaxloss.multi_margin_loss(scores, jnp.array([0, 2]), reduction="none")
       Array([0. , 0.5], dtype=float32)
     """
-    if p not in (1, 2):
-        raise ValueError(message(f"p must be 1 or 2, got {p!r}"))
+    choice("p", p, 1, 2)
     scores, labels, poison, axis, mask, *_ = classes.labelled(
         mask, labels, scores=scores, axis=axis, only_integers=True
     )
     terms = positive(margin + _above_label(scores, labels, axis))
     losses = jnp.mean(terms if p == 1 else square(terms), axis)
     losses = losses * _sound(scores, poison, axis)
-    weights = classes.weigh(weights, class_weights, labels, mask, axis, scores)
+    weights = weigh(weights, class_weights, labels, mask, axis, scores)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

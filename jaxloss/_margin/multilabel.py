@@ -8,11 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from .._contract import classes, inputs
-from .._contract.checks import array, iota, message, nan_unless, nan_with_any, nearest, real, report, rounding, within
+from .._contract.arrays import array, iota, real
+from .._contract.checks import nan_unless, nan_with_any, nearest, report, rounding, within
 from .._contract.jit import jit, jit_over_classes
+from .._contract.messages import message
 from .._contract.reduction import reduce
-from .._contract.shapes import along, bool_mask, unsharded
+from .._contract.shapes import along, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
+from .._contract.weights import weight_each
 from .._numerics.derivatives import above_zero, positive, score_gap, times
 from .._numerics.logistic import binary_nll
 from .._numerics.pairs import summed_over_pairs
@@ -38,8 +41,7 @@ def multilabel_margin_loss(
 
     Choose it to rank the classes that apply above those that don't, where `multilabel_soft_margin_loss` would ask of
     each class by itself. It has no noise model. A wrong target pulls with no more than 1, however far off it is; an
-    example without targets costs nothing. Time and memory grow with the square of the number of
-    classes.
+    example without targets costs nothing. Time grows with the square of the number of classes, memory doesn't.
 
     Args:
       scores: ``[..., classes]``, floating point, the class axis at ``axis``.
@@ -105,15 +107,15 @@ def multilabel_soft_margin_loss(
       Array([0.3708672, 0.4100376], dtype=float32)
     """
     axis = classes.axis_of(axis, "scores", inputs.floating("scores", scores))
-    near = rounding(labels, jnp.float32)
+    given = labels
     (scores, labels), _ = inputs.vectors(mask, axis=axis, scores=scores, labels=labels)
-    fits = within(labels, "[0, 1]", near)
+    fits = within(labels, "[0, 1]", rounding(given, scores.dtype))
     report("labels", labels, fits, "lie in [0, 1]")
     labels = nearest(labels, "[0, 1]")
     poison = nan_unless(jnp.all(fits, axis, keepdims=True), labels.dtype) + nan_with_any(scores, axis)
-    terms = binary_nll(scores + poison, labels + poison, jnp.ones((), scores.dtype))
+    terms = binary_nll(scores + poison, labels + poison)
     if class_weights is not None:
-        by_class = classes.weight_each(class_weights, scores.shape[axis]).astype(terms.dtype)
+        by_class = weight_each(class_weights, scores.shape[axis]).astype(terms.dtype)
         terms = times(along(by_class, terms.ndim, axis), terms)
     losses = jnp.mean(terms, axis)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
@@ -133,10 +135,7 @@ def _targets(mask: ArrayLike | None, scores: ArrayLike, labels: ArrayLike, axis:
         return scores, listed, poison
     count = scores.shape[-1]
     fits = (listed >= -1) & (listed < count)
-    exists = True if mask is None else jnp.expand_dims(bool_mask(mask, scores.shape[:-1]), -1)
-    report(
-        "labels", labels, jnp.moveaxis(fits | ~jnp.broadcast_to(exists, fits.shape), -1, axis), f"lie in [-1, {count})"
-    )
+    report("labels", labels, jnp.moveaxis(fits, -1, axis), f"lie in [-1, {count})")
     index = listed.astype(jnp.int32)
     target = jnp.cumsum(index == -1, -1, dtype=jnp.int32) == 0
     place = iota(index, index.ndim - 1)

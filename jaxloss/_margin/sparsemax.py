@@ -144,7 +144,6 @@ def _threshold(scores: Array, top: Array, axis: int, power: int) -> Array:
     x = lax.stop_gradient(heights)
     is_top = x == 1
     tops = jnp.sum(is_top, axis, keepdims=True, dtype=x.dtype)
-
     others = jnp.where(is_top, -1, x)  # which no threshold lets through
 
     def newton(t: Array) -> Array:

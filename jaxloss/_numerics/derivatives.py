@@ -22,10 +22,11 @@ def with_partials(*partials: Callable[..., Any]) -> Callable[[Callable[..., Arra
 
     An argument that is held constant adds nothing, not 0 times a partial that may be infinite.
     """
-    return lambda f: differentiable(lambda *primals: _unfused(f(*primals)), partials)
+    return lambda f: differentiable(lambda *primals: unfused(f(*primals)), partials)
 
 
 def differentiable(f: Callable[..., Array], partials: tuple[Callable[..., Any], ...]) -> Callable[..., Array]:
+    """The same, of a function that may run in one loop with what comes behind it."""
     differentiable = jax.custom_jvp(f)
 
     def rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
@@ -75,8 +76,8 @@ def _(f: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...]
     return jax.jvp(f, primals[1:], tangents[1:])
 
 
-def _unfused(x: Array) -> Array:
-    """`x`, kept out of a reduction that follows: XLA's for CPUs runs long chains that it takes in many times slower."""
+def unfused(x: Array) -> Array:
+    """`x` as it is rounded, kept out of what follows: XLA's reductions on CPUs run long chains many times slower."""
     info = jnp.finfo(x.dtype)
     return lax.reduce_precision(x, info.nexp, info.nmant)
 
@@ -96,7 +97,7 @@ positive = differentiable(lambda x: jnp.where(x <= 0, 0, x), (above_zero,))
 @with_partials(lambda a, b: jnp.ones_like(a), lambda a, b: -jnp.ones_like(b))
 def difference(a: Array, b: Array) -> Array:
     """``a - b``, 0 for equal infinities."""
-    return jnp.where(a == b, 0, a - b)
+    return jnp.where((a == b) & jnp.isinf(a), 0, a - b)  # equals that are finite have a slope
 
 
 def _quotient_rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
@@ -120,13 +121,13 @@ def reciprocal(x: Array) -> Array:
 
 def at_least(x: Array, least: ArrayLike) -> Array:
     """The larger one, but for the derivative `x`: what lies below still learns."""
-    return x + lax.stop_gradient(jnp.maximum(x, least) - x)
+    return x + lax.stop_gradient(jnp.maximum(least - x, 0))
 
 
-def clip_to_finite(slope: Array) -> Array:
-    """An infinite slope is the largest finite one: times 0 it is 0, and less another it has a direction."""
-    largest = jnp.finfo(slope.dtype).max
-    return jnp.clip(slope, -largest, largest)
+def clip_to_finite(x: Array) -> Array:
+    """What is infinite as the largest number: such a slope times 0 is 0, and less another it has a direction."""
+    largest = jnp.finfo(x.dtype).max
+    return jnp.clip(x, -largest, largest)
 
 
 def squarable(x: Array) -> Array:
@@ -136,6 +137,7 @@ def squarable(x: Array) -> Array:
 
 
 def finite_at_zero(factor: ArrayLike, value: Array) -> Array:
+    """`value`, but 0 where it is infinite and meets a factor of 0."""
     return jnp.where(jnp.isinf(value) & (factor == 0), 0, value)
 
 

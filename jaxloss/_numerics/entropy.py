@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes, devices, inputs
+from .._contract.arrays import iota
 from .._contract.types import Array, AxisName
-from .derivatives import precomputed
+from .derivatives import clip_to_finite, precomputed
 from .softmax import beside_top, class_nll, directional, log_sum_exp, present, reciprocal_or_0, shifted
 from .sums import reduced
 
@@ -41,8 +42,7 @@ def top_of(reads: classes.Reads, axis: int, axis_name: AxisName | None = None) -
         first = place + size * jnp.asarray(lax.axis_index(devices.names(axis_name)), jnp.int32)
         place = devices.pmin(jnp.where(own < top, size * devices.axis_size(axis_name) - 1, first), axis_name)
     top, place = present(top, reads), present(place, reads)
-    largest = jnp.finfo(top.dtype).max
-    return Top(top, jnp.clip(top, -largest, largest), place)
+    return Top(top, clip_to_finite(top), place)
 
 
 def _largest(x: Array, axis: int, masked: bool) -> tuple[Array, Array]:
@@ -61,7 +61,7 @@ def _largest(x: Array, axis: int, masked: bool) -> tuple[Array, Array]:
 
     def compared(x: Array) -> tuple[Array, Array]:
         top = jnp.max(x, axis, keepdims=True)
-        place = jnp.min(jnp.where(x < top, count - 1, classes.iota(x, axis)), axis, keepdims=True)
+        place = jnp.min(jnp.where(x < top, count - 1, iota(x, axis)), axis, keepdims=True)
         return top, place
 
     def by_block(x: Array) -> tuple[Array, Array]:
@@ -86,7 +86,7 @@ def entropy(
 
 @entropy.defjvp
 def _(axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    """The whole change with the logits: that of the normaliser is a part of it."""
+    """The whole change with the logits: that of the normalizer is a part of it."""
     reads, top, log_normalizer = primals
     scale = jnp.exp(-log_normalizer)
     mean = _spread(reads, top, axis, axis_name) * scale
@@ -136,7 +136,7 @@ def several_log_probs(
 
 @several_log_probs.defjvp
 def _(axis: int, axis_name: AxisName | None, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-    """By changes of the labels' logits, and of the normaliser without the top, whose part is written apart: 1 - p."""
+    """By changes of the labels' logits, and of the normalizer without the top, whose part is written apart: 1 - p."""
     reads, top, place, labels = primals
     z, d_z = present(reads.scores, reads), present(tangents[0].scores, reads)
     beside = beside_top(reads, top, axis, axis_name)

@@ -31,15 +31,23 @@ def _by_label(z: Array, w: Array) -> Array:
     return times(w, softplus(-z)) - softplus(z)
 
 
-def binary_slope(z: Array, y: Array, w: Array) -> Array:
-    return _slope(z, 1 - y, w * y)
-
-
 @with_partials(
-    binary_slope, unbounded(lambda z, y, w: _by_label(z, w)), unbounded(lambda z, y, w: times(y, softplus(-z)))
+    lambda z, y, w: _slope(z, 1 - y, w * y),
+    unbounded(lambda z, y, w: _by_label(z, w)),
+    unbounded(lambda z, y, w: times(y, softplus(-z))),
 )
-def binary_nll(z: Array, y: Array, w: Array) -> Array:
+def weighted_binary_nll(z: Array, y: Array, w: Array) -> Array:
+    """With a weight of the positive label."""
     return _nll(z, 1 - y, w * y)
+
+
+def binary_nll(z: Array, y: Array) -> Array:
+    return weighted_binary_nll(z, y, jnp.ones((), z.dtype))
+
+
+def binary_slope(z: Array, y: Array) -> Array:
+    """The probability less the label, as accurate as the distance of either from 0 or 1."""
+    return _slope(z, 1 - y, y)
 
 
 @with_partials(lambda y, smoothing: 1 - smoothing, lambda y, smoothing: 0.5 - y)
@@ -62,17 +70,21 @@ def smoothed_binary_nll(z: Array, y: Array, w: Array, smoothing: Array) -> Array
     return _nll(z, *_shares(y, w, smoothing))
 
 
+def _sigmoid_power(z: Array, gamma: Array) -> Array:
+    return jnp.exp(times(gamma, -softplus(-z)))
+
+
 def focal_slope(z: Array, gamma: Array) -> Array:
     z = squarable(z)
-    return jnp.exp(times(gamma, -softplus(-z))) * (gamma * sigmoid(-z) * softplus(z) + sigmoid(z))
+    return _sigmoid_power(z, gamma) * (gamma * sigmoid(-z) * softplus(z) + sigmoid(z))
 
 
 def focal_by_gamma(z: Array, gamma: Array) -> Array:
     z = squarable(z)
-    return times(-softplus(-z), jnp.exp(times(gamma, -softplus(-z))) * softplus(z))
+    return times(-softplus(-z), _sigmoid_power(z, gamma) * softplus(z))
 
 
 @with_partials(focal_slope, focal_by_gamma)
 def focal_nll(z: Array, gamma: Array) -> Array:
     """``sigmoid(z) ** gamma * -log(sigmoid(-z))``: of a no, the less the easier; of a yes by ``-z``."""
-    return times(jnp.exp(times(gamma, -softplus(-z))), softplus(z))
+    return times(_sigmoid_power(z, gamma), softplus(z))

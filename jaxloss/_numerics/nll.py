@@ -15,9 +15,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes, devices
-from .._contract.checks import nan_where, real
-from .._contract.shapes import as_number, inverse_power
+from .._contract.arrays import real
+from .._contract.checks import nan_where
+from .._contract.shapes import as_number
 from .._contract.types import Array, AxisName
+from .._contract.units import inverse_power
 from .derivatives import precomputed, square, times
 from .soft_nll import soft_nll
 from .softmax import (
@@ -84,17 +86,17 @@ def _mean_below_top(reads: classes.Reads, top: Array, axis: int, axis_name: Axis
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _scaled_sum(reads: classes.Reads, top: Array, axis: int, scale: float) -> Array:
-    scaled = _allowed(scale * reads.mean.astype(top.dtype) - scale * top, reads)  # spelled apart: see `beside_top`
+    scaled = _if_allowed(scale * reads.mean.astype(top.dtype) - scale * top, reads)  # spelled apart: see `beside_top`
     return reduced([(scaled, lax.add)], axis, reads.class_mask is not None)[0]
 
 
 @_scaled_sum.defjvp
 def _(axis: int, scale: float, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
-    changes = _allowed(scale * tangents[0].scores, primals[0])
+    changes = _if_allowed(scale * tangents[0].scores, primals[0])
     return _scaled_sum(*primals, axis, scale), jnp.sum(changes, axis, keepdims=True)
 
 
-def _allowed(x: Array, reads: classes.Reads) -> Array:
+def _if_allowed(x: Array, reads: classes.Reads) -> Array:
     """0 for classes that are ruled out."""
     return x if reads.class_mask is None else jnp.where(reads.class_mask, x, 0)
 

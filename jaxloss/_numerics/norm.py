@@ -16,8 +16,9 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from .._contract.checks import nan_unless, nan_with_any
+from .._contract.inputs import spoiled
 from .._contract.types import Array
-from .derivatives import absolute, clip_to_finite
+from .derivatives import absolute, clip_to_finite, unfused
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
@@ -64,8 +65,7 @@ def _(p: float, axes: tuple[int, ...], primals: tuple[Any, ...], tangents: tuple
     total = jnp.sum(size**p, axes, keepdims=True)
     root = jnp.where(total == 0, 1, total) ** (1 / p)
     slope = jnp.sign(x) * jnp.where((x == 0) | jnp.isinf(x), 1, size / root) ** (p - 1)
-    slope += nan_unless(~jnp.isnan(total), x.dtype)
-    return _root_of_powers(x, p, axes), jnp.sum(slope * d_x, axes, keepdims=True)
+    return _root_of_powers(x, p, axes), jnp.sum(spoiled(slope, total) * d_x, axes, keepdims=True)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -160,6 +160,5 @@ def _invertible(scale: Array) -> Array:
 
 
 def _divided(scale: Array, x: Array) -> Array:
-    # As rounded, and the scale behind a barrier: of a constant XLA would divide the square by the scale's, 0 by 0.
-    info = jnp.finfo(x.dtype)
-    return lax.reduce_precision(x * (1 / scale), info.nexp, info.nmant)
+    # Unfused, and the scale behind a barrier: of a constant XLA would divide the square by the scale's, 0 by 0.
+    return unfused(x * (1 / scale))

@@ -15,8 +15,7 @@ def summed_over_pairs(
 ) -> Array:
     """For each entry of `own` along the axis, the sum of its terms with every entry of `others`.
 
-    On CPUs one of the others after the other; on accelerators all at once, summed up as they are
-    computed.
+    On CPUs one of the others after the other; on accelerators all at once, summed up as they are computed.
     """
 
     def one_by_one(own: tuple[Array, ...], others: tuple[Array, ...]) -> Array:

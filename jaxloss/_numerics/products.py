@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
-from .._contract.checks import widened
+from .._contract.arrays import widened
 from .._contract.types import Array
 
 

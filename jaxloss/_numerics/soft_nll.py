@@ -82,7 +82,9 @@ def _exact_soft_rows(z: Array, top: Array, labels: Array, axis: int, axis_name: 
     parts = [*apart, [times(labels, -x)]]  # in JAX 0.10 what one loop reduces must depend on the same inputs
     sums = [total for each in parts for total in reduced([(part, lax.add) for part in each], axis, True)]
     rest, tops, mass_beside, mass_top, expected = devices.psum(sums, axis_name)
-    beside = jnp.where(tops == 0, -1, rest + (tops - 1))  # no tops: all classes are ruled out
+    # All classes: in a row with a NaN, which the maximum may lose, no class may be the top either.
+    ruled_out = (tops == 0) & (rest == 0)
+    beside = jnp.where(ruled_out, -1, rest + (tops - 1))
     mass = mass_beside + mass_top
     return _SoftRows(mass * log_total(beside) + expected, beside, mass, mass_beside)
 

@@ -16,6 +16,7 @@ from jax import lax
 from .._contract import classes, devices, inputs
 from .._contract.checks import nan_where
 from .._contract.types import Array, AxisName
+from .derivatives import clip_to_finite, unfused
 from .sums import reduced
 
 
@@ -23,17 +24,14 @@ def row_max(
     z: Array, axis: int, poison: Array | None = None, *, masked: bool = False, axis_name: AxisName | None = None
 ) -> Array:
     """The largest logit of each row, held constant and finite; NaN where it is poisoned."""
-    largest = jnp.finfo(z.dtype).max
     (top,) = reduced([(_as_widened(lax.stop_gradient(z)), lax.max)], axis, masked)
-    top = jnp.clip(devices.pmax(top, axis_name), -largest, largest)
+    top = clip_to_finite(devices.pmax(top, axis_name))
     return top if poison is None else nan_where(jnp.isnan(poison), top)
 
 
 def _as_widened(z: Array) -> Array:
     """`z`, whose maximum XLA for TPUs would else take of what it was before, in bfloat16, in a slow pass of its own."""
-    info = jnp.finfo(z.dtype)
-    rounded = functools.partial(lax.reduce_precision, exponent_bits=info.nexp, mantissa_bits=info.nmant)
-    return lax.platform_dependent(z, tpu=rounded, default=lambda z: z)
+    return lax.platform_dependent(z, tpu=unfused, default=lambda z: z)
 
 
 def shifted(z: Array, top: Array) -> Array:

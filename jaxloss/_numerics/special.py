@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -14,12 +15,13 @@ from .derivatives import derivative, quotient, unbounded, with_partials
 from .elementary import horner
 
 
+HALF_LOG_2_PI = 0.9189385332046728
+
+
 def exprel_slope(t: Array) -> Array:
+    """The derivative of `exprel`: its series near 0."""
     near = jnp.abs(t) < 0.5
-    factorial, coefficients = 1.0, []
-    for n in range(13):
-        factorial *= n + 2
-        coefficients.append((n + 1) / factorial)
+    coefficients = [(n + 1) / math.factorial(n + 2) for n in range(13)]
     far = jnp.where(near, 1, t)
     return jnp.where(
         near, horner(jnp.where(near, t, 0), *coefficients), quotient(jnp.exp(far) - quotient(jnp.expm1(far), far), far)
@@ -166,12 +168,9 @@ def _lgamma(x: Array) -> Array:
     return work(x)
 
 
-@with_partials(jnp.expm1)
+@with_partials(unbounded(jnp.expm1))
 def exp_remainder(t: Array) -> Array:
     """``exp(t) - 1 - t``: at least 0, and 0 at 0."""
     near = jnp.abs(t) < 0.5
-    x, factorial, coefficients = jnp.where(near, t, 0), 1.0, []
-    for n in range(2, 15):
-        factorial *= n
-        coefficients.append(1 / factorial)
+    x, coefficients = jnp.where(near, t, 0), [1 / math.factorial(n) for n in range(2, 15)]
     return jnp.where(near, x * x * horner(x, *coefficients), jnp.where(t == jnp.inf, t, jnp.expm1(t) - t))

@@ -43,6 +43,17 @@ def reduced(parts: list[tuple[Array, Any]], axis: int, masked: bool) -> list[Arr
     return lax.platform_dependent(*arrays, cpu=loop, default=each) if masked else each(*arrays)
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def read_once(terms: list[Array], axis: int) -> list[Array]:
+    """The sums along an axis, which is kept, from one reading: XLA's library for CPUs would write the terms first."""
+    return reduced([(x, lax.add) for x in terms], axis, True)
+
+
+@read_once.defjvp
+def _(axis: int, primals: tuple[Any], tangents: tuple[Any]) -> tuple[list[Array], list[Array]]:
+    return read_once(*primals, axis), [jnp.sum(x, axis, keepdims=True) for x in tangents[0]]
+
+
 _LONG = 1 << 13  # additions of float32 in a row
 
 

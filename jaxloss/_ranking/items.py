@@ -11,10 +11,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import inputs, sets
-from .._contract.checks import array, iota, message, nan_with_any
+from .._contract.arrays import array, iota
+from .._contract.checks import nan_with_any
+from .._contract.messages import message
 from .._contract.reduction import reduce
 from .._contract.sets import Sets
-from .._contract.shapes import reshape_hint, unsharded
+from .._contract.shapes import exactly, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
 from .._numerics.derivatives import times
 
@@ -44,9 +46,7 @@ def lists(
         raise ValueError(message("scores must have an axis of items, got shape ()"))
     last, of = s.ndim - 1, Sets(s.shape[:-1], s.shape, "list", "item")
     labels = array("labels", labels)
-    if labels.shape != s.shape:
-        hint = reshape_hint(labels.shape, s.shape, whole=True)
-        raise ValueError(message(f"labels must have the shape of scores, {s.shape}, got {labels.shape}{hint}"))
+    exactly("labels", labels, s.shape, f"the shape of scores, {s.shape}")
     found, poison = sets.existing(mask, of, s.dtype)
     s, y = (unsharded(x, last) for x in (s, labels.astype(s.dtype)))
     exists = jnp.ones_like(s, bool)
@@ -86,11 +86,6 @@ def weighted(given: Lists, terms: Array) -> Array:
     return terms if given.item_weights is None else times(given.item_weights, terms)
 
 
-def gap(a: Array, b: Array) -> Array:
-    """``a - b``, 0 for equal infinities. Of finite numbers the slopes are those of the code, as a scan needs them."""
-    return jnp.where((a == b) & jnp.isinf(a), 0, a - b)
-
-
 def sigmoid(z: Array) -> Array:
     """In plain code: a scan would lose a rule where a function of the value is differentiated twice."""
     up = z >= 0
@@ -106,8 +101,10 @@ def ranks(x: Array, exists: Array) -> Array:
     return (lax.sort((order, place), dimension=last, num_keys=1)[1] + 1).astype(x.dtype)
 
 
-def discount(rank: Array) -> Array:
-    return 1 / jnp.log2(1 + rank)
+def discount(rank: Array, top_n: int | None = None) -> Array:
+    """0 beyond `top_n`."""
+    by_rank = 1 / jnp.log2(1 + rank)
+    return by_rank if top_n is None else jnp.where(rank <= top_n, by_rank, 0)
 
 
 def gains(given: Lists, normalized: bool, top_n: int | None = None) -> Array:
@@ -121,9 +118,5 @@ def gains(given: Lists, normalized: bool, top_n: int | None = None) -> Array:
         return jnp.where(fits, jnp.expm1(0.6931471805599453 * jnp.where(fits & exists, y, 0)), jnp.inf)
     unit = jnp.max(lax.stop_gradient(y), -1, keepdims=True, initial=0)
     g = jnp.where(exists, -jnp.exp2(y - unit) * jnp.expm1(-0.6931471805599453 * y), 0)
-    ideal = jnp.sum(g * discounts(ranks(y, exists), top_n), -1, keepdims=True)
+    ideal = jnp.sum(g * discount(ranks(y, exists), top_n), -1, keepdims=True)
     return g / jnp.where(ideal == 0, 1, ideal)
-
-
-def discounts(rank: Array, top_n: int | None) -> Array:
-    return discount(rank) if top_n is None else jnp.where(rank <= top_n, discount(rank), 0)

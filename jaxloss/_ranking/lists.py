@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jax import lax
 
 from .._contract import classes
-from .._contract.checks import iota
 from .._contract.jit import jit
-from .._contract.reduction import power_of_two
 from .._contract.types import Array, ArrayLike, AxisName, EachNonNegative, Finite, Reduction
+from .._contract.units import power_of_two
 from .._numerics.derivatives import clip_to_finite, times
-from .._numerics.elementary import softplus
 from .._numerics.nll import every_nll
 from .._numerics.soft_nll import soft_nll
-from .._numerics.softmax import row_max, shifted
-from . import items, pairs
+from .._numerics.softmax import row_max
+from . import items, order
 from .items import Lists
 
 
@@ -159,9 +156,9 @@ def unique_softmax_loss(
       >>> jaxloss.unique_softmax_loss(scores, labels)
       Array(6.3497458, dtype=float32)
     """
-    given = items.lists(scores, labels, mask, "[0, inf)", item_weights)
+    given = order.by_label(items.lists(scores, labels, mask, "[0, inf)", item_weights))
     gains = clip_to_finite(items.gains(given, False))
-    terms = items.weighted(given, times(gains, _against_lower(given, ties=False)))
+    terms = items.weighted(given, times(gains, order.against_lower(given, ties=False)))
     return items.reduced(jnp.sum(terms, -1), jnp.any(given.exists, -1), given, weights, reduction, axis_name)
 
 
@@ -207,8 +204,8 @@ def listmle_loss(
       >>> jaxloss.listmle_loss(scores, labels)
       Array(3.534534, dtype=float32)
     """
-    given = items.lists(scores, labels, mask)
-    terms = items.weighted(given, _against_lower(given, ties=True))
+    given = order.by_label(items.lists(scores, labels, mask))
+    terms = items.weighted(given, order.against_lower(given, ties=True))
     return items.reduced(jnp.sum(terms, -1), jnp.any(given.exists, -1), given, weights, reduction, axis_name)
 
 
@@ -222,21 +219,3 @@ def _cross_entropy(given: Lists) -> tuple[Array, Array]:
     unit = power_of_two(jnp.max(given.labels, axis, keepdims=True))  # in which no sum of labels overflows
     losses, log_normalizer = soft_nll(reads, top, given.labels / unit, axis)
     return jnp.squeeze(unit * losses, axis), every_nll(reads.scores, top, log_normalizer, axis)
-
-
-def _against_lower(given: Lists, *, ties: bool) -> Array:
-    """``log(1 + sum exp(s_j - s_i))`` of each item, over those of lower labels; with `ties` of equal ones as well."""
-    s, y, exists = given.scores, given.labels, given.exists
-    place = iota(s, s.ndim - 1)
-
-    def block(s_i: Array, y_i: Array, place_i: Array) -> Array:
-        lower = (pairs.columns(y) <= y_i) & (pairs.columns(place) != place_i) if ties else pairs.columns(y) < y_i
-        rivals = lower & pairs.columns(exists)
-        z = jnp.where(rivals, pairs.columns(s), -jnp.inf)
-        top = jnp.max(lax.stop_gradient(z), -1, keepdims=True, initial=-jnp.inf)
-        largest = jnp.finfo(z.dtype).max
-        total = jnp.sum(jnp.exp(shifted(z, jnp.clip(top, -largest, largest))), -1, keepdims=True)
-        above = items.gap(top, s_i) + jnp.log(jnp.where(total == 0, 1, total))
-        return jnp.squeeze(jnp.where(jnp.any(rivals, -1, keepdims=True), softplus(above), 0), -1)
-
-    return pairs.by_rows(block, s, y, place)

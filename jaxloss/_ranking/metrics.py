@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from .._contract.checks import iota
+from .._contract.arrays import iota
 from .._contract.jit import jit
 from .._contract.types import Array, ArrayLike, AxisName, Positive, Reduction
-from .._numerics.derivatives import at_least, reciprocal, times
+from .._numerics.derivatives import at_least, difference, reciprocal, times
 from . import items, pairs
 from .items import Lists
 
@@ -51,8 +51,8 @@ def approx_ndcg_loss(
       The reduced loss, at least float32; per list, the shape of ``scores`` without its last axis, with
       ``reduction="none"``.
 
-    Source: Qin et al. (2010), *A general approximation framework for direct optimization of information retrieval
-    measures*, doi:10.1007/s10791-009-9124-x.
+    Source: Qin et al., *A general approximation framework for direct optimization of information retrieval measures*
+    (2010), doi:10.1007/s10791-009-9124-x.
 
     Example:
       >>> scores, labels = jnp.array([[1.0, 2.0, 0.0]]), jnp.array([[2, 0, 1]])
@@ -97,15 +97,16 @@ def approx_mrr_loss(
 
     Args:
       scores: ``[..., items]``, floating point, higher for what should come first.
-      labels: finite numbers, the shape of ``scores``; relevant from 1 on.
+      labels: finite numbers, the shape of ``scores``; relevant from 1 on. Of grades pass what counts as a hit, say
+        ``labels >= 3``.
       temperature: above 0. Low ones come nearer to the reciprocal rank, and have steeper and fewer slopes.
 
     Returns:
       The reduced loss, at least float32; per list, the shape of ``scores`` without its last axis, with
       ``reduction="none"``.
 
-    Source: Qin et al. (2010), *A general approximation framework for direct optimization of information retrieval
-    measures*, doi:10.1007/s10791-009-9124-x.
+    Source: Qin et al., *A general approximation framework for direct optimization of information retrieval measures*
+    (2010), doi:10.1007/s10791-009-9124-x.
 
     Example:
       >>> scores, labels = jnp.array([[1.0, 2.0, 0.0]]), jnp.array([[2, 0, 1]])
@@ -128,6 +129,6 @@ def _above(given: Lists, temperature: ArrayLike) -> Array:
 
     def block(s_i: Array, place_i: Array) -> Array:
         others = pairs.columns(exists) & (pairs.columns(place) != place_i)
-        return jnp.sum(jnp.where(others, items.sigmoid(times(scale, items.gap(pairs.columns(s), s_i))), 0), -1)
+        return jnp.sum(jnp.where(others, items.sigmoid(times(scale, difference(pairs.columns(s), s_i))), 0), -1)
 
     return pairs.by_rows(block, s, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -10,17 +11,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._contract import chunks, devices
-from .._contract.checks import message, whole_number
+from .._contract import chunks
 from .._contract.chunks import Chunks
+from .._contract.messages import choice, message, whole_number
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
-from .._numerics.derivatives import clip_to_finite, quotient, times
+from .._numerics.derivatives import clip_to_finite, difference, quotient, times
 from . import items
 from .items import Lists
 
 
 LambdaWeights: TypeAlias = Literal["label_diff", "dcg", "ndcg", "dcg2", "ndcg2"]
 _BLOCK = 2**17  # numbers, of rows x items in all lists
+_MANY = 2**32  # likewise, where XLA never writes them
 _ROWS = 16  # of a block, where it isn't known how many items or lists there are
 
 
@@ -31,24 +33,27 @@ def by_rows(of_block: Callable[..., Any], *rows: Array) -> Any:
     axis leave ``[rows, ...]``.
     """
     rows = tuple(jnp.moveaxis(x, -1, 0) for x in rows)
-    plan = _plan(rows[0])
-    if isinstance(plan.count, int) and plan.count <= 1:
+    few = _plan(rows[0], _BLOCK)
+    if isinstance(few.count, int) and few.count <= 1:
         found = of_block(*(x[..., None] for x in rows))
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), found)
 
-    def cut(x: Array) -> Array:
-        return chunks.cut(chunks.grouped(devices.split_by_many(x), plan), plan)[..., None]
+    def blocks(plan: Chunks, *rows: Array) -> Any:
+        block = jax.checkpoint(lambda rows: of_block(*rows), prevent_cse=False)
+        found = lax.map(block, tuple(chunks.cut_rows(x, plan)[..., None] for x in rows))
+        return jax.tree.map(lambda x: chunks.joined_rows(x, plan), found)
 
-    block = jax.checkpoint(lambda rows: of_block(*rows), prevent_cse=False)
-    found = lax.map(block, tuple(map(cut, rows)))
-    return jax.tree.map(lambda x: jnp.moveaxis(chunks.joined(chunks.restored(x, plan), plan), 0, -1), found)
+    # XLA for TPUs adds pairs up as it makes them: many at once hold no more than few, and wait less.
+    many = _plan(rows[0], _MANY)
+    found = lax.platform_dependent(*rows, tpu=functools.partial(blocks, many), default=functools.partial(blocks, few))
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), found)
 
 
-def _plan(lead: Array) -> Chunks:
+def _plan(lead: Array, numbers: int) -> Chunks:
     count, width = lead.shape[0], math.prod(lead.shape)
     if not (isinstance(count, int) and isinstance(width, int)):  # exported for any number of them
         return Chunks(1, count, (count + _ROWS - 1) // _ROWS, _ROWS)
-    blocks = -(-count // max(1, _BLOCK // max(1, width)))
+    blocks = -(-count // max(1, numbers // max(1, width)))
     return Chunks(1, count, blocks, -(-count // max(1, blocks)))
 
 
@@ -73,32 +78,30 @@ class Call(NamedTuple):
 def lists(call: Call) -> Lists:
     """The way in."""
     kind = call.lambda_weights
-    if kind not in (None, *get_args(LambdaWeights)):
-        known = ", ".join(map(repr, get_args(LambdaWeights)))
-        raise ValueError(message(f"lambda_weights must be {known} or None, got {kind!r}"))
+    choice("lambda_weights", kind, *get_args(LambdaWeights), None)
     if call.top_n is not None:
         whole_number("top_n", call.top_n, 1)
         if not _of_gains(kind):
-            raise ValueError(message("top_n needs lambda_weights of 'dcg', 'ndcg', 'dcg2' or 'ndcg2'"))
+            raise ValueError(
+                message(f"lambda_weights must be 'dcg', 'ndcg', 'dcg2' or 'ndcg2' with top_n, got {kind!r}")
+            )
     interval = "[0, inf)" if _of_gains(kind) else "(-inf, inf)"
     return items.lists(call.scores, call.labels, call.mask, interval, call.item_weights)
 
 
-def mean_over_pairs(
-    call: Call, cost: Callable[[Array, Array], Array], given: Lists | None = None, *, every: bool = False
-) -> Array:
+def mean_over_pairs(call: Call, cost: Callable[[Array, Array], Array], *, every: bool = False) -> Array:
     """Of each list the mean of ``cost(difference of scores, of labels)``, reduced.
 
     Over the pairs whose first item has the higher label; or, with `every`, over all.
     """
-    given = lists(call) if given is None else given
+    given = lists(call)
     s, y, exists = given.scores, given.labels, given.exists
     held, of_pair = _lambdas(given, call.lambda_weights, call.top_n)
 
     def block(s_i: Array, y_i: Array, exists_i: Array, *held_i: Array) -> tuple[Array, Array]:
         gap = y_i - columns(y)
         pair = exists_i & columns(exists) & (True if every else y_i > columns(y))
-        costs = cost(items.gap(s_i, columns(s)), gap)
+        costs = cost(difference(s_i, columns(s)), gap)
         if of_pair is not None:
             lambdas = clip_to_finite(lax.stop_gradient(of_pair(held_i, [*map(columns, held)])))
             costs = times(lambdas, costs)
@@ -127,8 +130,8 @@ def _lambdas(given: Lists, kind: LambdaWeights | None, top_n: int | None) -> tup
     gains = gains * jnp.sum(given.exists, -1, keepdims=True, dtype=gains.dtype)
     ranks = items.ranks(given.scores, given.exists)
     if not kind.endswith("2"):
-        held = [gains, items.discounts(ranks, top_n)]
-        return held, lambda one, other: times(*(jnp.abs(a - b) for a, b in zip(one[::-1], other[::-1])))
+        held = [gains, items.discount(ranks, top_n)]
+        return held, lambda one, other: times(jnp.abs(one[1] - other[1]), jnp.abs(one[0] - other[0]))
 
     def apart(one: list[Array], other: list[Array]) -> Array:
         distance = jnp.abs(one[1] - other[1])

@@ -10,7 +10,7 @@ from .._contract import inputs
 from .._contract.jit import jit
 from .._contract.reduction import reduce
 from .._contract.types import Array, ArrayLike, AxisName, EachPositive, EachShape, Reduction
-from .._numerics.derivatives import absolute, quotient, unbounded, with_partials
+from .._numerics.derivatives import absolute, clip_to_finite, quotient, unbounded, with_partials
 from .._numerics.special import cauchy, cauchy_by_b, exprel, exprel_slope
 
 
@@ -40,7 +40,7 @@ def general_robust_loss(
 
     Choose it when you don't know how heavy the tails are: sweep over ``alpha``, or anneal it downwards. An outlier
     pulls like :math:`|x|^{\alpha - 1}` and so, below 1, the less the farther it lies. Its noise model, for
-    :math:`\alpha \ge 0`, is the generalized distribution of the paper, whose normaliser is not part of the loss: to
+    :math:`\alpha \ge 0`, is the generalized distribution of the paper, whose normalizer is not part of the loss: to
     learn ``alpha`` or ``scale`` along with the model, add it, or they run away.
 
     The value and all derivatives are right at and near 0, 2 and :math:`-\infty`, but at exactly 2 the derivative in
@@ -90,8 +90,7 @@ def _shape(x: Array, alpha: Array) -> _Shape:
 
 
 def _barron_slope(x: Array, alpha: Array) -> Array:
-    largest = jnp.finfo(x.dtype).max
-    x = jnp.clip(x, -largest, largest)
+    x = clip_to_finite(x)
     far = jnp.abs(x) > 1e6  # where the power alone may underflow
     _, _, side, log, power = _shape(x, alpha)
     logs = side * log + jnp.log(jnp.where(far, jnp.abs(x), 1))
@@ -100,8 +99,7 @@ def _barron_slope(x: Array, alpha: Array) -> Array:
 
 def _barron_by_alpha(x: Array, alpha: Array) -> Array:
     value = _barron(x, alpha)
-    largest = jnp.finfo(x.dtype).max
-    x = jnp.clip(x, -largest, largest)
+    x = clip_to_finite(x)
     alpha, width, side, log, power = _shape(x, alpha)
     far = jnp.abs(alpha - 2) >= 0.5
     t = jnp.where(far, alpha / width * log, 0)
@@ -120,8 +118,7 @@ def _barron_by_alpha(x: Array, alpha: Array) -> Array:
 @with_partials(unbounded(_barron_slope), unbounded(_barron_by_alpha))
 def _barron(x: Array, alpha: Array) -> Array:
     """From ``log``: a limit at 0 is one of exprel, and near 2 the square comes first and the rest is a correction."""
-    largest = jnp.finfo(x.dtype).max
-    infinite, x = jnp.isinf(x) & (alpha >= 0), jnp.clip(x, -largest, largest)
+    infinite, x = jnp.isinf(x) & (alpha >= 0), clip_to_finite(x)
     alpha, width, side, log, power = _shape(x, alpha)
     far = log * exprel(alpha / width * log)
     near = (x * power * x + width * jnp.expm1(side * log)) / jnp.clip(alpha, 1.5, 2.5)

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes, inputs
-from .._contract.checks import iota, nan_with_any, real
+from .._contract.arrays import iota, real
+from .._contract.checks import nan_with_any
 from .._contract.jit import jit, jit_over_classes
 from .._contract.reduction import valid_reduction
 from .._contract.shapes import unsharded
@@ -158,8 +159,7 @@ def _extended(errors: Array, hits: Array, r: Regions) -> Array:
     errors, hits = _rows(errors, layout), _rows(hits, layout)
     masked = None
     if r.exists is not None:
-        shape = [1 if place == layout.axis else size for place, size in enumerate(r.probs.shape)]
-        masked = ~_rows(jnp.broadcast_to(r.exists, shape), layout)
+        masked = ~_rows(regions.of_each_pixel(r.exists, r.probs, layout.axis), layout)
     known = lax.stop_gradient(errors)
     losses = times(_steps(known, hits, masked) + nan_with_any(known, -1), errors)
     losses = losses if masked is None else jnp.where(masked, 0, losses)
@@ -168,9 +168,7 @@ def _extended(errors: Array, hits: Array, r: Regions) -> Array:
 
 def _rows(x: Array, layout: regions.Layout) -> Array:
     """The pixels of each region along the last axis, which isn't split."""
-    for axis in layout.pooled:
-        x = unsharded(x, axis)
-    x = jnp.transpose(x, (*layout.kept, *layout.pooled))
+    x = jnp.transpose(unsharded(x, *layout.pooled), (*layout.kept, *layout.pooled))
     kept = x.shape[: len(layout.kept)]
     return x.reshape(*kept, math.prod(x.shape[len(kept) :]))
 
@@ -205,4 +203,4 @@ def _put_back(place: Array, steps: Array) -> Array:
         place, steps = row
         return jnp.zeros_like(steps).at[place].set(steps, unique_indices=True)
 
-    return lax.map(put, rows).reshape(steps.shape)  # not all at once: the indices of a scatter take as much twice over
+    return lax.map(put, rows).reshape(steps.shape)  # by row: a scatter's indices take twice what its values do

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from .._contract import classes
-from .._contract.checks import real
 from .._contract.jit import jit_over_classes
 from .._contract.types import Array, ArrayLike, Axes, AxisName, NonNegative, Positive, Reduction
-from .._numerics import sums
-from .._numerics.derivatives import quotient
 from .._numerics.elementary import power
-from . import regions
+from . import confusion, regions
 from .regions import Regions
 
 
@@ -211,78 +205,6 @@ def tversky_loss(
     return regions.reduced(losses, exists, weights, class_weights, r.layout, reduction)
 
 
-@jit_over_classes
-def generalized_dice_loss(
-    probs: ArrayLike,
-    labels: ArrayLike,
-    weights: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    *,
-    power: NonNegative = 2.0,
-    axis: int | None = -1,
-    batch_axes: Axes = 0,
-    smooth: NonNegative = 1.0,
-    class_weights: ArrayLike | None = None,
-    ignore_index: ArrayLike | None = None,
-    reduction: Reduction = "mean",
-    axis_name: AxisName | None = None,
-) -> Array:
-    r"""Generalized Dice loss of images: the overlap of all classes, rare ones counting more.
-
-    .. math::
-      \ell = 1 - \frac{\sum_c v_c TP_c + s}{\sum_c v_c TP_c + s + W},
-      \qquad W = \tfrac{1}{2} \sum_c v_c (FP_c + FN_c), \qquad v_c = (T_{\min} / T_c)^p
-
-    with the sizes of the labels, :math:`T_c = \sum y_c`, of which :math:`T_{\min}` is the image's smallest above 0.
-    A class that no pixel has counts as much as the rarest. An element is an image: ``weights`` say how much each of
-    them counts; `dice_loss` has the rest. Optax's ``multiclass_generalized_dice_loss`` is a weighted mean of the losses
-    of the classes, which an absent class takes over.
-
-    ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
-
-    Choose it where classes differ in size by orders of magnitude and their sizes should not matter. Steep weights are
-    restless in small batches; ``power=1`` is calmer.
-
-    Args:
-      probs: probabilities, ``[batch, ..., classes]``, the class axis at ``axis``.
-      labels: class indices, in the shape of the pixels; or numbers in [0, 1] of the shape of ``probs``.
-      power: at least 0, of the weights of the classes: 2, 1 and 0 are MONAI's square, simple and uniform.
-      axis: the class axis; None: there is none, each image is of one class.
-      batch_axes: the axis or axes that are kept; see `dice_loss`.
-      smooth: at least 0, as if so many more pixels of the rarest class were right.
-      class_weights: ``[classes]``, times those by size. 0 leaves a class out, and out of the smallest size, too.
-      ignore_index: pixels whose integer label has this value are masked. None ignores nothing.
-
-    Returns:
-      The reduced loss, at least float32; per image, ``[batch]``, with ``reduction="none"``.
-
-    Source: Sudre et al., *Generalised Dice overlap as a deep learning loss function* (2017), arXiv:1707.03237.
-
-    Example:
-      >>> probs = jnp.array([[[0.5, 0.5], [1.0, 0.0], [1.0, 0.0]]])
-      >>> jaxloss.generalized_dice_loss(probs, jnp.array([[0, 0, 1]]), smooth=0.0, reduction="none")
-      Array([0.71428573], dtype=float32)
-    """
-    r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name, by_class=False)
-    (right, over, under, size), exists = _sums(r, squared=False, present=True)
-    wrong = 0.5 * (over + under)
-    if axis is not None or class_weights is not None:
-        place = r.layout.class_place
-        by_size = _by_size(size, power, regions.by_class(class_weights, r.layout, size), place)
-        right, wrong = (jnp.sum(by_size * part, place) for part in (right, wrong))
-        exists = jnp.any(exists, place)
-    return regions.reduced(_share(wrong, right + smooth), exists, weights, None, r.layout, reduction)
-
-
-def _by_size(size: Array, exponent: Any, by_class: Array, place: int) -> Array:
-    """How much each class counts: 1 for the rarest and for those that aren't there."""
-    there = size != 0
-    least = jnp.min(jnp.where(there & (by_class != 0), size, jnp.inf), place, keepdims=True)
-    ratio = quotient(least, jnp.where(there, size, 1))
-    ratio = jnp.where(there & (least < jnp.inf), ratio, 1)
-    return by_class * power(ratio, exponent)
-
-
 def _overlap(
     r: Regions,
     alpha: Any,
@@ -293,53 +215,12 @@ def _overlap(
     squared: bool = False,
 ) -> tuple[Array, Array]:
     """The loss of each region, and which exist."""
-    (right, *wrong), exists = _sums(r, squared, only_present)
+    (right, *wrong), exists = confusion.sums_of(r, squared, only_present)
     if only_present:
         exists &= wrong.pop() != 0
     charged = alpha * wrong[0] if squared else alpha * wrong[0] + beta * wrong[1]
-    losses = _share(charged, right + smooth)
+    losses = confusion.share_of_wrong(charged, right + smooth)
     if gamma is not None:
         zero = losses == 0
         losses = jnp.where(zero, 0, power(jnp.where(zero, 1, losses), gamma))
     return losses, exists
-
-
-def _share(wrong: Array, right: Array) -> Array:
-    """``1 - right / (right + wrong)`` without the subtraction; 0 of nothing."""
-    return regions.share(wrong, wrong + right)
-
-
-def _sums(r: Regions, squared: bool, present: bool) -> tuple[list[Array], Array]:
-    each = _pooled(r.probs, r.labels, r.layout.class_axis, r.layout.pooled, squared, present)
-    return regions.across(r.layout, each, regions.has_pixels(r))
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
-def _pooled(p: Array, y: Array, axis: int, pooled: tuple[int, ...], squared: bool, present: bool) -> list[Array]:
-    """Sums over the pixels of a region: true and false positives, false negatives, or squares; labels.
-
-    XLA for CPUs would write out what several plain sums share.
-    """
-    return sums.pooled(_terms(p, y, axis, squared, present), pooled)
-
-
-@_pooled.defjvp
-def _(axis: Any, pooled: tuple[int, ...], squared: bool, present: bool, primals: Any, tangents: Any) -> Any:
-    p, y = primals
-    if real(y) or squared:
-        terms = functools.partial(_terms, axis=axis, squared=squared, present=present)
-        changes = [jnp.sum(change, pooled) for change in jax.jvp(terms, primals, tangents)[1]]
-    else:  # linear, with one selection on the way back where three sums have three
-        hit = jnp.sum(jnp.where(classes.is_label(p, y, axis), tangents[0], 0), pooled)
-        changes = [hit, jnp.sum(tangents[0], pooled) - hit, -hit, *[jnp.zeros_like(hit)] * present]
-    return _pooled(*primals, axis, pooled, squared, present), changes
-
-
-def _terms(p: Array, y: Array, axis: Any, squared: bool, present: bool) -> list[Array]:
-    one = 1 + 0 * p  # JAX differentiates no reduction of which a part is constant
-    if real(y):
-        terms = [p * y, jnp.square(p - y)] if squared else [p * y, p * (1 - y), (1 - p) * y]
-        return [*terms, one * y] if present else terms
-    hit = classes.is_label(p, y, axis)
-    wrong = [jnp.square(jnp.where(hit, 1 - p, p))] if squared else [jnp.where(hit, 0, p), jnp.where(hit, 1 - p, 0)]
-    return [jnp.where(hit, p, 0), *wrong, *[jnp.where(hit, one, 0)] * present]

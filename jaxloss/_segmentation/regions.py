@@ -13,12 +13,16 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes, sets
-from .._contract.checks import array, message, nan_unless, real, report, rounding, widened
+from .._contract.arrays import array, real, widened
+from .._contract.checks import nan_unless, report, rounding
 from .._contract.inputs import narrow, valid
-from .._contract.reduction import psum, reduce, valid_reduction
+from .._contract.messages import message
+from .._contract.reduction import reduce, valid_reduction
 from .._contract.sets import Sets
 from .._contract.shapes import along, as_number, places
+from .._contract.total import over_devices
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Reduction
+from .._contract.weights import weight_each
 from .._numerics.derivatives import quotient
 
 
@@ -41,14 +45,14 @@ class Layout(NamedTuple):
     def class_place(self) -> int:
         """Where the losses have the class axis."""
         if self.axis is None:
-            raise ValueError(message("class_weights need a class axis, got axis=None"))
+            raise ValueError(message("class_weights must come with a class axis, got axis=None"))
         return self.kept.index(self.axis)
 
     def on_one_device(self) -> Layout:
         """Itself, where none of what is pooled lies on several devices."""
         if self.over is not None:
             of, hint = self.sets.element, "keep the axis of the batch: batch_axes=0"
-            raise ValueError(message(f"axis_name with batch_axes=() would spread one {of} over devices; {hint}"))
+            raise ValueError(message(f"axis_name must not spread one {of} over devices, got batch_axes=(); {hint}"))
         return self
 
 
@@ -116,39 +120,53 @@ def regions(
         labels = labels if exists is None else jnp.where(exists, labels, -1)
     else:
         if labels.shape != p.shape:
-            hint = "; of class indices axis is the axis"
+            hint = "; of class indices pass the class axis as axis"
             raise ValueError(message(f"labels must have the shape of probs, {p.shape}, got {labels.shape}{hint}"))
         if ignore_index is not None:
             if axis is not None or real(labels) or labels.dtype == jnp.bool_:
-                raise ValueError(message("ignore_index needs integer labels of the pixels' shape; else pass mask"))
+                wanted = "labels that are class indices"
+                raise ValueError(
+                    message(f"ignore_index must come with {wanted}, got {labels.dtype}; pass mask instead")
+                )
             wanted = labels != classes.ignored(ignore_index, False, labels.dtype)
             exists = wanted if exists is None else exists & wanted
         exists, poison = None if exists is None else _lifted(exists, axis), _lifted(poison, axis)
-        came, labels = labels, labels.astype(p.dtype)
-        labels = labels if exists is None else jnp.where(exists, labels, 0)
-        if binary:
-            whole = jnp.round(lax.stop_gradient(labels))
-            fits = ((whole == 0) | (whole == 1)) & (jnp.abs(labels - whole) <= rounding(came, p.dtype))
-            report("labels", labels, fits, "be 0 or 1")
-            labels = labels + lax.stop_gradient(whole - labels) + nan_unless(fits, p.dtype)
-        else:
-            labels = valid("labels", labels, "[0, 1]", came)
+        labels = _numbers(labels, exists, p.dtype, binary)
     p = p if exists is None else jnp.where(exists, p, 0)
     p = valid("probs", p, "[0, 1]", given) + poison
     return Regions(p, labels, exists, layout)
+
+
+def _numbers(given: Array, exists: Array | None, dtype: Any, binary: bool) -> Array:
+    """Labels in [0, 1], or of 0 and 1."""
+    labels = given.astype(dtype) if exists is None else jnp.where(exists, given.astype(dtype), 0)
+    if not binary:
+        return valid("labels", labels, "[0, 1]", given)
+    whole = jnp.round(lax.stop_gradient(labels))
+    fits = ((whole == 0) | (whole == 1)) & (jnp.abs(labels - whole) <= rounding(given, dtype))
+    report("labels", labels, fits, "be 0 or 1")
+    return labels + lax.stop_gradient(whole - labels) + nan_unless(fits, dtype)
 
 
 def _lifted(x: Array, axis: int | None) -> Array:
     return x if axis is None or not x.ndim else jnp.expand_dims(x, axis)
 
 
+def of_each_pixel(exists: Array, x: Array, axis: int | None) -> Array:
+    """In the shape of `x`, with the class axis at size 1."""
+    return jnp.broadcast_to(exists, [1 if place == axis else size for place, size in enumerate(x.shape)])
+
+
 def has_pixels(r: Regions) -> Array:
     """Which regions have any, axis by axis."""
     kept, pooled = r.layout.kept, r.layout.pooled
-    count = as_number(math.prod(r.probs.shape[place] for place in pooled), jnp.float32)
-    if r.exists is None:
-        return jnp.reshape(count > 0, (1,) * len(kept))
-    return jnp.any(r.exists, pooled) & (count > 0)
+    some = count(r.probs, pooled) > 0
+    return jnp.reshape(some, (1,) * len(kept)) if r.exists is None else jnp.any(r.exists, pooled) & some
+
+
+def count(x: Array, axes: tuple[int, ...]) -> Array:
+    """How many entries these axes hold."""
+    return as_number(math.prod(x.shape[axis] for axis in axes), x.dtype)
 
 
 def share(part: Array, whole: Array, of_nothing: float = 0.0) -> Array:
@@ -161,7 +179,7 @@ def across(layout: Layout, sums: list[Array], exists: Array) -> tuple[list[Array
     if layout.over is None:
         return sums, exists
     packed = jnp.stack([*sums, jnp.broadcast_to(exists, sums[0].shape).astype(sums[0].dtype)])
-    *sums, found = psum(packed, layout.over)
+    *sums, found = over_devices(packed, layout.over)
     return sums, found > 0
 
 
@@ -169,7 +187,7 @@ def by_class(class_weights: ArrayLike | None, layout: Layout, like: Array) -> Ar
     """Weights of classes, lined up with something of each region."""
     if class_weights is None:
         return jnp.ones((1,) * like.ndim, like.dtype)
-    weights = classes.weight_each(class_weights, like.shape[layout.class_place]).astype(like.dtype)
+    weights = weight_each(class_weights, like.shape[layout.class_place]).astype(like.dtype)
     return along(weights, like.ndim, layout.class_place)
 
 
@@ -185,9 +203,7 @@ def reduced(
     exists = exists | jnp.isnan(losses)
     weights = None if weights is None else sets.weights_of(weights, layout.sets)
     if class_weights is not None:
-        factors = [
-            by_class(class_weights, layout, losses),
-            *([] if weights is None else [weights.astype(losses.dtype)]),
-        ]
+        factors = [by_class(class_weights, layout, losses)]
+        factors += [] if weights is None else [weights.astype(losses.dtype)]
         weights = math.prod(jnp.where(exists, factor, 0) for factor in factors)
     return reduce(losses, weights, exists, reduction=reduction, axis_name=layout.between)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
 
 from .._contract import inputs
-from .._contract.checks import message, nan_unless, whole_number
+from .._contract.checks import nan_unless
 from .._contract.jit import jit
-from .._contract.reduction import power_of_two, valid_reduction
-from .._contract.shapes import as_number, one_axis, unsharded
+from .._contract.messages import message, whole_number
+from .._contract.reduction import valid_reduction
+from .._contract.shapes import one_axis, unsharded
 from .._contract.types import Array, ArrayLike, Axes, AxisName, NonNegative, Positive, Reduction
+from .._contract.units import power_of_two
 from .._numerics import sums
 from .._numerics.derivatives import at_least
 from . import regions
@@ -92,7 +93,7 @@ def ssim_loss(
     size, pooled = _fitting(window_size, x, layout, batch_axes), layout.pooled
     exists, poison = regions.existing(mask, layout, x.dtype)
     if exists is not None:
-        exists = jnp.broadcast_to(exists, [1 if place == axis else length for place, length in enumerate(x.shape)])
+        exists = regions.of_each_pixel(exists, x, axis)
         x, y = jnp.where(exists, x, 0), jnp.where(exists, y, 0)
     fits = jnp.isfinite(x) & jnp.isfinite(y) & ~jnp.isnan(poison)
     poison = nan_unless(jnp.all(fits, pooled, keepdims=True), x.dtype)
@@ -100,16 +101,12 @@ def ssim_loss(
     # In units of the largest value, of which no square leaves the range of the dtype.
     largest = jnp.max(jnp.maximum(jnp.abs(x), jnp.abs(y)), pooled, keepdims=True, initial=0)
     unit = power_of_two(jnp.maximum(largest, data_range))
-    x, y, brightness, contrast = (
-        x / unit + poison,
-        y / unit + poison,
-        k1 * (data_range / unit),
-        k2 * (data_range / unit),
-    )
+    x, y = x / unit + poison, y / unit + poison
+    least_brightness, least_contrast = (k * (data_range / unit) for k in (k1, k2))
 
     # Moments about the mean of the image, beside the square of which a variance would lose its digits. Of the error,
     # not of 1 - SSIM, in which a small loss would.
-    pixels = _count(x, pooled) if exists is None else jnp.sum(exists, pooled, dtype=x.dtype, keepdims=True)
+    pixels = regions.count(x, pooled) if exists is None else jnp.sum(exists, pooled, dtype=x.dtype, keepdims=True)
     offset = lax.stop_gradient(jnp.sum(y, pooled, keepdims=True) / jnp.maximum(pixels, 1))
     error, x, y = x - y, x - offset, y - offset
     moments = x, error, jnp.square(x) + jnp.square(y), jnp.square(error)
@@ -117,12 +114,12 @@ def ssim_loss(
     mean_label = mean - mean_error
     variance = at_least(square - jnp.square(mean) - jnp.square(mean_label), 0)
     variance_error = at_least(square_error - jnp.square(mean_error), 0)
-    brightness = jnp.square(mean + offset) + jnp.square(mean_label + offset) + jnp.square(brightness)
+    brightness = jnp.square(mean + offset) + jnp.square(mean_label + offset) + jnp.square(least_brightness)
     of_means = regions.share(jnp.square(mean_error), brightness)
-    losses = of_means + (1 - of_means) * regions.share(variance_error, variance + jnp.square(contrast))
+    losses = of_means + (1 - of_means) * regions.share(variance_error, variance + jnp.square(least_contrast))
     losses = at_least(losses, 0)
 
-    count = _count(losses, pooled)
+    count = regions.count(losses, pooled)
     if exists is not None:
         whole = _windows(1 - exists.astype(x.dtype), pooled, size, None) == 0
         losses, count = jnp.where(whole, losses, 0), jnp.sum(whole, pooled, dtype=x.dtype)
@@ -140,10 +137,6 @@ def _fitting(window_size: int, x: Array, layout: regions.Layout, batch_axes: Axe
     return size
 
 
-def _count(x: Array, axes: tuple[int, ...]) -> Array:
-    return as_number(math.prod(x.shape[axis] for axis in axes), x.dtype)
-
-
 _BLOCK = 256  # windows along an axis in one product: of a longer one, most of the matrix would be 0
 
 
@@ -152,8 +145,8 @@ def _windows(x: Array, axes: tuple[int, ...], size: int, sigma: ArrayLike | None
 
     By products with band matrices, which are faster than convolutions, and than sums of shifted images.
     """
+    x = unsharded(x, *axes)
     for axis in axes:
-        x = unsharded(x, axis)
         count = x.shape[axis] - size + 1
         starts = range(0, count, _BLOCK) if isinstance(count, int) else [0]
         ends = [start + _BLOCK + size - 1 for start in starts[:-1]] + [x.shape[axis]]

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import classes, devices
-from .._contract.checks import real, whole_number
+from .._contract.arrays import real
 from .._contract.jit import jit_over_classes
+from .._contract.messages import whole_number
 from .._contract.shapes import unsharded
 from .._contract.types import Array, ArrayLike, Axes, AxisName, NonNegative, Reduction
 from .._numerics import sums
@@ -82,8 +83,8 @@ def cldice_loss(
     r = regions.regions(probs, labels, mask, axis, batch_axes, ignore_index, reduction, axis_name)
     p, y, pooled = r.probs, r.labels, r.layout.on_one_device().pooled
     y = y if real(y) else classes.is_label(p, y, r.layout.class_axis).astype(p.dtype)
-    p, y = (functools.reduce(unsharded, pooled, x) for x in (p, y))
-    exists = None if r.exists is None else functools.reduce(unsharded, pooled, r.exists)
+    p, y = (unsharded(x, *pooled) for x in (p, y))
+    exists = None if r.exists is None else unsharded(r.exists, *pooled)
     p_skeleton, y_skeleton = (_skeleton(x, exists, pooled, iterations) for x in (p, y))
     right, wrong, found, lost = (
         sums.total(part, pooled)

@@ -9,13 +9,20 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._contract import devices, inputs
-from .._contract.checks import array, message, nan_where
+from .._contract.arrays import array, iota
+from .._contract.checks import nan_where
 from .._contract.jit import jit_over_classes
+from .._contract.messages import message
 from .._contract.reduction import reduce
+from .._contract.shapes import exactly, full_mask, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
 from .._numerics.derivatives import at_least, difference
 from . import lengths as of_sequences
-from .lattice import log_sum
+from .lattice import log_sum, shifted_in
+
+
+_REPRESENTABLE = 64.0  # exponents up to which products of exponentials neither over- nor underflow
+_NEVER = -1e30  # instead of -inf, where 0 times it must be 0
 
 
 @jit_over_classes
@@ -67,7 +74,7 @@ def crf_nll_loss(
       ValueError: if ``transitions``, ``start`` or ``end`` don't fit the tags.
       TypeError: if labels or lengths aren't integers.
 
-    Source: Lafferty et al., *Conditional random fields* (ICML 2001).
+    Source: Lafferty et al., *Conditional random fields* (2001).
 
     Example:
       >>> logits = jnp.array([[[2.0, 0.0], [0.0, 0.0], [0.0, 2.0]]])
@@ -82,37 +89,28 @@ def crf_nll_loss(
         raise ValueError(message(f"logits must have shape [..., steps, tags], got {z.shape}"))
     steps, tags = z.shape[-2:]
     moves = _scores("transitions", transitions, (tags, tags), z)
-    exists = of_sequences.existing(mask, z.shape[:-2])
+    exists = full_mask(mask, z.shape[:-2])
     own = of_sequences.labels_of(labels, lengths, tags, exists, lengths_name="lengths", steps=steps)
     if steps == 0:
-        losses = jnp.sum(z, (-2, -1))
+        losses = nan_where(~own.fit, jnp.sum(z, (-2, -1)))
         return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
-    z = of_sequences.in_one_place(z, 2)
+    z = unsharded(z, -2, -1)
     held = own.exist | ~own.fit[..., None]
-    z = nan_where(~own.fit[..., None, None], jnp.where(held[..., None], z, 0))
+    z = of_sequences.cleared(z, own.exist, own.fit)
     if start is not None:
-        z = z + jnp.where(_is_first(z), _scores("start", start, (tags,), z), 0)
+        is_first = of_sequences.places(steps, z.ndim - 1)[..., None] == 0
+        z = z + jnp.where(is_first, _scores("start", start, (tags,), z), 0)
     if end is not None:
         last = own.exist & ~of_sequences.upto(steps, own.lengths - 1)
-        z = z + jnp.where(last[..., None], _lifted(_scores("end", end, (tags,), z), z), 0)
+        z = z + jnp.where(last[..., None], _scores("end", end, (tags,), z), 0)
     losses = _nll(z, moves, own.labels, held)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 def _scores(name: str, x: ArrayLike, shape: tuple[Any, ...], like: Array) -> Array:
     x = array(name, x)
-    if x.shape != shape:
-        raise ValueError(message(f"{name} must have shape {shape}, to fit the tags of logits, got {x.shape}"))
+    exactly(name, x, shape, f"shape {shape}, to fit the tags of logits")
     return inputs.narrow(name, x).astype(like.dtype)
-
-
-def _lifted(x: Array, like: Array) -> Array:
-    return jnp.expand_dims(x, tuple(range(like.ndim - x.ndim)))
-
-
-def _is_first(z: Array) -> Array:
-    shape = (1,) * (z.ndim - 2) + (z.shape[-2], 1)
-    return lax.broadcasted_iota(jnp.int32, shape, z.ndim - 2) == 0
 
 
 def _nll(z: Array, moves: Array, labels: Array, exist: Array) -> Array:
@@ -120,18 +118,20 @@ def _nll(z: Array, moves: Array, labels: Array, exist: Array) -> Array:
     z, moves, labels, exist = devices.alike((z, moves, labels, exist))
     of_label = jnp.take_along_axis(z, labels[..., None], -1, mode="promise_in_bounds")
     of_move, allowed = _moves_of(moves, labels)
-    both = exist & (lax.broadcasted_iota(jnp.int32, (1,) * (exist.ndim - 1) + exist.shape[-1:], exist.ndim - 1) > 0)
+    both = exist & (of_sequences.places(exist.shape[-1], exist.ndim) > 0)
     far = jnp.any(difference(z, of_label) == jnp.inf, (-2, -1))  # also where the label is ruled out
     impossible = far | jnp.any(of_label == -jnp.inf, (-2, -1)) | jnp.any(both & ~allowed, -1)
     ruled_out = impossible[..., None, None]
     z = difference(jnp.where(ruled_out, 0, z), jnp.where(ruled_out, 0, of_label))
-    of_move = jnp.where(both, of_move, 0)
+
+    reach = _range(moves, (-2, -1))
 
     @jax.checkpoint
     def step(alpha: Array, x: tuple[Array, Array, Array]) -> tuple[Array, None]:
         z, of_move, here = x
-        pairs = alpha[..., :, None] + _lifted(moves, alpha[..., None])
-        return jnp.where(here[..., None], log_sum(pairs, -2) + z - of_move[..., None], alpha), None
+        near = jnp.all(_range(alpha, -1) + reach < _REPRESENTABLE)
+        arrives = lax.cond(near, _by_products, _by_pairs, alpha, moves, of_move)
+        return jnp.where(here[..., None], arrives + z, alpha), None
 
     first = jnp.where(exist[..., 0, None], z[..., 0, :], -jnp.inf)
     # Also the first step, at which nothing is done: one step less would be a size that can't be left open.
@@ -142,15 +142,46 @@ def _nll(z: Array, moves: Array, labels: Array, exist: Array) -> Array:
     return jnp.where(impossible, jnp.inf, losses)
 
 
+def _range(x: Array, axis: int | tuple[int, ...]) -> Array:
+    """From the least to the largest number, of those that aren't -inf."""
+    x = lax.stop_gradient(x)
+    return jnp.max(x, axis) - jnp.min(jnp.where(x == -jnp.inf, jnp.inf, x), axis)
+
+
+def _by_pairs(alpha: Array, moves: Array, of_move: Array) -> Array:
+    moves = jnp.expand_dims(moves, tuple(range(alpha.ndim - 1)))
+    return log_sum(alpha[..., :, None] + moves, -2) - of_move[..., None]
+
+
+def _by_products(alpha: Array, moves: Array, of_move: Array) -> Array:
+    """The same where no exponential of a sum underflows: one product with the exponentials of the moves.
+
+    It is log1p of what comes beside the best tag of the step before, lest that drown it.
+    """
+    axis = alpha.ndim - 1
+    place = jnp.expand_dims(lax.argmax(alpha, axis, jnp.int32), axis)
+    best = (iota(alpha, axis) == place) & (alpha > -jnp.inf)
+    top = jnp.sum(jnp.where(best, alpha, 0), -1, keepdims=True)
+    most = lax.stop_gradient(jnp.max(moves))
+    beside = jnp.matmul(
+        jnp.where(best, 0, jnp.exp(alpha - top)), jnp.exp(moves - most), precision=lax.Precision.HIGHEST
+    )
+    of_best = jnp.matmul(best.astype(moves.dtype), jnp.maximum(moves, _NEVER), precision=lax.Precision.HIGHEST)
+    follows = of_best > _NEVER
+    some = follows | (beside > 0)
+    alone = top + (most - of_move[..., None]) + jnp.log(jnp.where(follows | ~some, 1, beside))
+    both = top + (of_best - of_move[..., None]) + jnp.log1p(beside / jnp.where(follows, jnp.exp(of_best - most), 1))
+    return jnp.where(some, jnp.where(follows, both, alone), -jnp.inf)
+
+
 def _moves_of(moves: Array, labels: Array) -> tuple[Array, Array]:
     """The scores of the labels' own transitions, 0 where there is none, and whether there is.
 
     By products with what is one-hot: a gather by sharded labels would not know its sharding.
     """
     ruled_out = moves == -jnp.inf
-    shape = (1,) * labels.ndim + moves.shape[:1]
-    tags = lax.broadcasted_iota(jnp.int32, shape, labels.ndim)
-    previous = jnp.pad(labels, [(0, 0)] * (labels.ndim - 1) + [(1, 0)], constant_values=-1)[..., :-1]
+    tags = of_sequences.places(moves.shape[0], labels.ndim + 1)
+    previous = shifted_in(labels, -1)[..., :-1]
     before, after = (previous[..., None] == tags).astype(moves.dtype), labels[..., None] == tags
 
     def picked(x: Array) -> Array:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jax import lax
 
 from .._contract import inputs
-from .._contract.checks import message, nan_where
+from .._contract.checks import nan_where
 from .._contract.jit import jit_over_classes
+from .._contract.messages import message
 from .._contract.reduction import reduce
+from .._contract.shapes import full_mask, padded, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
-from .._numerics.derivatives import at_least
 from . import lattice, lengths
 from .emissions import log_probs_of
 
@@ -78,26 +78,20 @@ def ctc_loss(
     given = inputs.narrow("logits", logits)
     if given.ndim < 2:
         raise ValueError(message(f"logits must have shape [..., frames, classes], got {given.shape}"))
-    lengths.valid_blank(blank, given.shape[-1])
-    given = lengths.in_one_place(given, 2)
-    exists = lengths.existing(mask, given.shape[:-2])
+    given = unsharded(given, -2, -1)
+    exists = full_mask(mask, given.shape[:-2])
     own = lengths.labels_of(labels, label_lengths, given.shape[-1], exists, blank=blank)
     frames, fit = lengths.lengths_of("logit_lengths", logit_lengths, given.shape[-2], exists)
     frame = lengths.upto(given.shape[-2], frames)
-    symbols = jnp.pad(own.labels, [(0, 0)] * exists.ndim + [(0, 1)], constant_values=blank)
+    symbols = padded(own.labels, 0, 1, blank)
     log_probs, fit = log_probs_of(given, frame, symbols[..., None, :], own.fit & fit)
     # Beyond the last frame blank is certain, so that nothing has to be selected in the loop.
-    certain = jnp.where(_is_last(symbols), 0.0, -jnp.inf).astype(log_probs.dtype)
+    is_last = lengths.places(symbols.shape[-1], symbols.ndim) == own.labels.shape[-1]
+    certain = jnp.where(is_last, 0.0, -jnp.inf).astype(log_probs.dtype)
     log_probs = jnp.where(frame[..., None], log_probs, certain[..., None, :])
     log_p = _log_likelihood(jnp.moveaxis(log_probs, -2, 0), own)
-    impossible = log_p == -jnp.inf
-    losses = jnp.where(impossible, 0 if zero_infinity else jnp.inf, at_least(-jnp.where(impossible, 0, log_p), 0))
+    losses = lattice.nll(log_p, 0 if zero_infinity else jnp.inf)
     return reduce(nan_where(~fit, losses), weights, mask, reduction=reduction, axis_name=axis_name)
-
-
-def _is_last(x: Array) -> Array:
-    shape = (1,) * (x.ndim - 1) + x.shape[-1:]
-    return lax.broadcasted_iota(jnp.int32, shape, x.ndim - 1) == x.shape[-1] - 1
 
 
 def _log_likelihood(log_probs: Array, own: lengths.Labels) -> Array:
@@ -105,8 +99,7 @@ def _log_likelihood(log_probs: Array, own: lengths.Labels) -> Array:
 
     The states are: so many labels done, after a blank or in the last of them.
     """
-    before = jnp.pad(own.labels, [(0, 0)] * (own.labels.ndim - 1) + [(1, 0)], constant_values=-1)[..., :-1]
-    repeats = own.labels == before
+    repeats = own.labels == lattice.shifted_in(own.labels, -1)[..., :-1]
 
     def step(states: tuple[Array, Array], log_probs: Array) -> tuple[Array, Array]:
         after_blank, in_label = states

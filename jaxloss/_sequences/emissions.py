@@ -6,11 +6,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from .._contract import classes
-from .._contract.checks import nan_where, widened
+from .._contract.arrays import widened
+from .._contract.checks import nan_where
 from .._contract.types import Array
+from .._numerics.derivatives import unfused
 from .._numerics.softmax import log_sum_exp, present, row_max, shifted
 
 
@@ -41,10 +42,8 @@ def _(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array
     # Spoilt in what is small: the softmax itself, wanted twice, would be written to memory.
     log_normalizer = nan_where(~fit, log_sum_exp(reads, top, axis))
     softmax = jnp.exp(shifted(present(reads.scores, reads), top) - log_normalizer)
-    # As rounded: the sum of products, beside a gather, XLA for CPUs gets wrong beyond 256 batches of a `vmap`.
-    info = jnp.finfo(softmax.dtype)
-    products = lax.reduce_precision(softmax * d_z, info.nexp, info.nmant)
-    change = _entries(d_z, symbols) - jnp.sum(products, axis, keepdims=True)
+    # Unfused: the sum of products, beside a gather, XLA for CPUs gets wrong beyond 256 batches of a `vmap`.
+    change = _entries(d_z, symbols) - jnp.sum(unfused(softmax * d_z), axis, keepdims=True)
     return _log_probs(*primals), jnp.where(reads.exists | ~fit, change, 0)
 
 

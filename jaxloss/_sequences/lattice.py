@@ -13,8 +13,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .._contract.shapes import padded
 from .._contract.types import Array
+from .._numerics.derivatives import at_least, difference
 from .._numerics.elementary import exp_minus_abs, log1p_unit, sigmoid
+from .lengths import places
 
 
 _EVERY = 8  # steps of a scan after which its level is taken off
@@ -33,9 +36,8 @@ def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Arra
 
 
 def _gap(x: Array, y: Array) -> Array:
-    """``x - y``, 0 where both are -inf."""
-    nothing = jnp.maximum(x, y) == -jnp.inf
-    return jnp.where(nothing, 0, x) - jnp.where(nothing, 0, y)
+    """How far `x` is above `y`; -inf where both are, without a NaN on the way."""
+    return difference(x, jnp.where((x == -jnp.inf) & (y == -jnp.inf), 0, y))
 
 
 def log_sum(x: Array, axis: int) -> Array:
@@ -89,18 +91,23 @@ def zeros_before(xs: Array) -> Array:
 
 def first_only(zeros: Array) -> Array:
     """0 in the first place of the last axis, -inf in all others."""
-    place = lax.broadcasted_iota(jnp.int32, (1,) * (zeros.ndim - 1) + zeros.shape[-1:], zeros.ndim - 1)
-    return jnp.where(place == 0, zeros, -jnp.inf)
+    return jnp.where(places(zeros.shape[-1], zeros.ndim) == 0, zeros, -jnp.inf)
 
 
-def shifted_in(x: Array) -> Array:
-    """One place further along the last axis, behind -inf."""
-    return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(1, 0)], constant_values=-jnp.inf)
+def shifted_in(x: Array, fill: float = -jnp.inf) -> Array:
+    """One place further along the last axis, behind `fill`."""
+    return padded(x, 1, 0, fill)
 
 
 def at(x: Array, place: Array) -> Array:
     """The entry of the last axis at the place of each sequence."""
     return jnp.squeeze(jnp.take_along_axis(x, place[..., None], -1, mode="promise_in_bounds"), -1)
+
+
+def nll(log_p: Array, impossible: float = jnp.inf) -> Array:
+    """Of sequences; what fits no path costs this, and has slope 0."""
+    none = log_p == -jnp.inf
+    return jnp.where(none, impossible, at_least(-jnp.where(none, 0, log_p), 0))
 
 
 def diagonals(x: Array, fill: float) -> Array:
@@ -109,7 +116,7 @@ def diagonals(x: Array, fill: float) -> Array:
     Rows are padded by as many as there are columns, and each column then starts one place later than the one before.
     """
     rows, columns = x.shape[-2:]
-    x = jnp.pad(jnp.swapaxes(x, -1, -2), [(0, 0)] * (x.ndim - 1) + [(0, columns)], constant_values=fill)
+    x = padded(jnp.swapaxes(x, -1, -2), 0, columns, fill)
     lead = x.shape[:-2]
     flat = x.reshape(*lead, columns * (rows + columns))[..., : columns * (rows + columns - 1)]
     return jnp.moveaxis(flat.reshape(*lead, columns, rows + columns - 1), -1, 0)

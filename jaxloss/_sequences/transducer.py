@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from .._contract import devices, inputs
-from .._contract.checks import array, message, nan_where
-from .._contract.chunks import valid_chunk_size
+from .._contract import chunks, devices, inputs
+from .._contract.arrays import array
+from .._contract.checks import nan_where
 from .._contract.jit import jit_over_classes
+from .._contract.messages import message
 from .._contract.reduction import reduce
+from .._contract.shapes import along, exactly, full_mask, padded, unsharded
 from .._contract.types import Array, ArrayLike, AxisName, Reduction
-from .._numerics.derivatives import at_least
 from . import lattice, lengths
 from .emissions import log_probs_of
 
 
-_CELLS = 1024  # of frames x labels x sequences in a chunk
+_CHUNK = 2**20  # logits of a chunk, or half as many numbers of its joint layer, which stands twice
 
 
 @jit_over_classes
@@ -81,14 +82,12 @@ def rnnt_loss(
     given = inputs.narrow("logits", logits)
     if given.ndim < 3:
         raise ValueError(message(f"logits must have shape [..., frames, labels + 1, classes], got {given.shape}"))
-    given = lengths.in_one_place(given, 3)
+    given = unsharded(given, -3, -2, -1)
     shape = given.shape[:-3], given.shape[-3], given.shape[-2], given.shape[-1]
     own, frame, fit = _sequences(labels, mask, shape, logit_lengths, label_lengths, blank)
     cell = frame[..., None] & lengths.upto(shape[2], own.lengths + 1)[..., None, :]
     log_probs, fit = _of_cells(given, cell, own, blank, fit)
-    return reduce(
-        nan_where(~fit, _losses(log_probs, own, frame)), weights, mask, reduction=reduction, axis_name=axis_name
-    )
+    return reduce(_losses(log_probs, own, frame, fit), weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 @jit_over_classes
@@ -131,7 +130,8 @@ def linear_rnnt_loss(
       labels: class indices, ``[..., labels]``.
       bias: ``[classes]``. None is 0.
       activation: a function of arrays, number by number. None is ``jnp.tanh``.
-      chunk_size: how many frames of all sequences go through at once. By default about 1000 places of the lattice.
+      chunk_size: how many frames of all sequences go through at once. By default as many as have a million logits, and
+        half as many numbers of the joint layer.
       logit_lengths: integers ``[...]``, how many frames each sequence has. None is all.
       label_lengths: integers ``[...]``, how many labels. None is all.
       blank: the class of no label.
@@ -155,11 +155,8 @@ def linear_rnnt_loss(
     shape = f.shape[:-2], f.shape[-2], g.shape[-2], head.shape[1]
     own, frame, fit = _sequences(labels, mask, shape, logit_lengths, label_lengths, blank, "hidden_labels")
     place = lengths.upto(shape[2], jnp.where(frame[..., :1].any(-1), own.lengths + 1, 0))
-    fit &= ~_any_nan(f, frame) & ~_any_nan(g, place)
-    # A sequence that doesn't fit keeps everything, so that its slopes are NaN everywhere.
-    keep = ~fit[..., None]
-    f = jnp.where((frame | keep)[..., None], f, 0)
-    g = jnp.where((place | keep)[..., None], g, 0)
+    fit &= ~lengths.any_nan(f, frame) & ~lengths.any_nan(g, place)
+    f, g = lengths.cleared(f, frame, fit), lengths.cleared(g, place, fit)
     act = activation or jnp.tanh
     f, g, head, offset, frame, place, own, fit = devices.alike((f, g, head, offset, frame, place, own, fit))
     dtype = head.dtype if head.dtype == jnp.asarray(hidden_frames).dtype else f.dtype
@@ -169,15 +166,18 @@ def linear_rnnt_loss(
         joint = act(f[..., :, None, :] + g[..., None, :, :]).astype(dtype)
         products = ((joint.ndim - 1,), (0,)), ((), ())
         logits = lax.dot_general(joint, head.astype(dtype), products, preferred_element_type=f.dtype)
-        logits = logits if offset is None else logits + jnp.expand_dims(offset, tuple(range(logits.ndim - 1)))
+        logits = logits if offset is None else logits + along(offset, logits.ndim, logits.ndim - 1)
         return _of_cells(logits, frame[..., None] & place[..., None, :], own, blank, fit)[0]
 
-    width, count = _chunks(chunk_size, f, g)
+    plan = chunks.chunks_of(shape[1], _frames_of_chunk(chunk_size, f, g, head))
+
+    def cut(x: Array, axis: int) -> Array:
+        return jnp.moveaxis(chunks.cut(jnp.moveaxis(x, axis, 0)[None], plan), 1, axis)
+
     whole = jax.checkpoint(of_chunk, prevent_cse=False)
-    log_probs = _joined(lax.map(whole, (_cut(f, -2, width, count), _cut(frame, -1, width, count))), fit.ndim, shape[1])
-    return reduce(
-        nan_where(~fit, _losses(log_probs, own, frame)), weights, mask, reduction=reduction, axis_name=axis_name
-    )
+    log_probs = jnp.moveaxis(lax.map(whole, (cut(f, -2), cut(frame, -1))), -3, 1)
+    log_probs = jnp.moveaxis(chunks.restored(log_probs, plan)[0], 0, -3)
+    return reduce(_losses(log_probs, own, frame, fit), weights, mask, reduction=reduction, axis_name=axis_name)
 
 
 def _sequences(
@@ -191,12 +191,10 @@ def _sequences(
 ) -> tuple[lengths.Labels, Array, Array]:
     """Labels, which frames exist, and which sequences fit."""
     rows, frames, places, classes = shape
-    lengths.valid_blank(blank, classes)
-    exists = lengths.existing(mask, rows)
+    exists = full_mask(mask, rows)
     own = lengths.labels_of(labels, label_lengths, classes, exists, blank=blank)
-    if own.labels.shape[-1] + 1 != places:
-        hint = f"{own.labels.shape[-1]} labels make {own.labels.shape[-1] + 1} places"
-        raise ValueError(message(f"labels must be one less than the places of {name}, {places}; {hint}"))
+    wanted = (*rows, places - 1)
+    exactly("labels", own.labels, wanted, f"shape {wanted}, one label less than the places of {name}")
     count, fit = lengths.lengths_of("logit_lengths", logit_lengths, frames, exists)
     return own, lengths.upto(frames, count), own.fit & fit
 
@@ -207,7 +205,7 @@ def _of_cells(logits: Array, cell: Array, own: lengths.Labels, blank: int, fit: 
     Frames and labels are one axis here.
     """
     shape, rank = cell.shape, fit.ndim
-    following = jnp.pad(own.labels, [(0, 0)] * rank + [(0, 1)])
+    following = padded(own.labels, 0, 1, 0)
     symbols = jnp.stack([jnp.full_like(following, blank), following], -1)[..., None, :, :]
     symbols = jnp.broadcast_to(symbols, (*shape, 2))
 
@@ -218,7 +216,7 @@ def _of_cells(logits: Array, cell: Array, own: lengths.Labels, blank: int, fit: 
     return log_probs.reshape(*shape, 2), fit
 
 
-def _losses(log_probs: Array, own: lengths.Labels, frame: Array) -> Array:
+def _losses(log_probs: Array, own: lengths.Labels, frame: Array, fit: Array) -> Array:
     """From the log-probabilities ``[..., frames, labels + 1, 2]`` of blank and of the next label.
 
     By diagonals: all that lies as many steps from the start is found at once. Beyond the last frame blank is certain
@@ -235,13 +233,7 @@ def _losses(log_probs: Array, own: lengths.Labels, frame: Array) -> Array:
     xs = lattice.diagonals(blank, 0), lattice.diagonals(label, -jnp.inf)
     start = lattice.first_only(lattice.zeros_before(xs[0]))
     alpha, level = lattice.scanned(step, start, xs)
-    log_p = lattice.at(alpha, own.lengths) + level
-    impossible = log_p == -jnp.inf
-    return jnp.where(impossible, jnp.inf, at_least(-jnp.where(impossible, 0, log_p), 0))
-
-
-def _any_nan(x: Array, exists: Array) -> Array:
-    return jnp.any(jnp.isnan(x) & exists[..., None], (-2, -1))
+    return nan_where(~fit, lattice.nll(lattice.at(alpha, own.lengths) + level))
 
 
 def _operands(
@@ -249,43 +241,21 @@ def _operands(
 ) -> tuple[Array, Array, Array, Array | None]:
     f = inputs.floating("hidden_frames", hidden_frames)
     g = inputs.floating("hidden_labels", hidden_labels).astype(f.dtype)
-    head = inputs.narrow("kernel", kernel)
     if f.ndim < 2:
         raise ValueError(message(f"hidden_frames must have shape [..., frames, features], got {f.shape}"))
-    if g.ndim != f.ndim or g.shape[:-2] != f.shape[:-2] or g.shape[-1] != f.shape[-1]:
-        wanted = f"({', '.join(map(str, (*f.shape[:-2], 'labels + 1', f.shape[-1])))})"
-        raise ValueError(message(f"hidden_labels must have shape {wanted}, got {g.shape}"))
-    if head.ndim != 2 or head.shape[0] != f.shape[-1]:
-        raise ValueError(message(f"kernel must have shape ({f.shape[-1]}, classes), got {head.shape}"))
+    lengths.same_but_in_length("hidden_labels", g, f, "labels + 1")
+    head = inputs.kernel_for("hidden_frames", f, kernel)
     offset = None if bias is None else array("bias", bias).astype(f.dtype)
-    if offset is not None and offset.shape != head.shape[1:]:
-        raise ValueError(message(f"bias must have shape {head.shape[1:]}, got {offset.shape}"))
-    return lengths.in_one_place(f, 2), lengths.in_one_place(g, 2), lengths.in_one_place(head, 2), offset
+    if offset is not None:
+        exactly("bias", offset, head.shape[1:], f"shape {head.shape[1:]}")
+    f, g, head = (unsharded(x, -2, -1) for x in (f, g, head))
+    return f, g, head, offset
 
 
-def _chunks(chunk_size: int | None, f: Array, g: Array) -> tuple[Any, Any]:
-    """How many frames of each sequence go through at once, and how often."""
-    frames = f.shape[-2]
+def _frames_of_chunk(chunk_size: int | None, f: Array, g: Array, head: Array) -> int:
+    """How many frames of each sequence go through at once."""
     if chunk_size is None:
-        cells: Any = (
-            np.prod([*f.shape[:-2], g.shape[-2]]) if all(isinstance(n, int) for n in (*f.shape, *g.shape)) else 0
-        )
-        chunk_size = max(1, _CELLS // max(1, int(cells))) if cells else 8
-    width = valid_chunk_size(chunk_size)
-    if isinstance(frames, int):
-        width = max(1, -(-frames // max(1, -(-frames // width))))  # even ones
-    return width, (frames + width - 1) // width
-
-
-def _cut(x: Array, axis: int, width: Any, count: Any) -> Array:
-    """``[..., frames, ...]`` as ``[chunks, ..., frames of a chunk, ...]``."""
-    axis %= x.ndim
-    padding = [(0, count * width - size) if place == axis else (0, 0) for place, size in enumerate(x.shape)]
-    x = jnp.pad(x, padding).reshape(*x.shape[:axis], count, width, *x.shape[axis + 1 :])
-    return jnp.moveaxis(x, axis, 0)
-
-
-def _joined(x: Array, axis: int, frames: Any) -> Array:
-    x = jnp.moveaxis(x, 0, axis)
-    x = x.reshape(*x.shape[:axis], x.shape[axis] * x.shape[axis + 1], *x.shape[axis + 2 :])
-    return lax.slice_in_dim(x, 0, frames, axis=axis)
+        places: tuple[Any, ...] = (*f.shape[:-2], g.shape[-2])
+        known = all(isinstance(n, int) for n in (*places, *head.shape))
+        chunk_size = max(1, _CHUNK // max(1, math.prod(places) * max(2 * head.shape[0], head.shape[1]))) if known else 8
+    return chunks.valid_chunk_size(chunk_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from .._contract import classes
-from .._contract.checks import array, nan_where, real
+from .._contract.arrays import array, real
 from .._contract.jit import jit_over_classes
 from .._contract.reduction import reduce
 from .._contract.shapes import unsharded
@@ -68,7 +68,7 @@ def unlikelihood_loss(
         mask, labels, logits=logits, axis=axis, ignore_index=ignore_index
     )
     logits = unsharded(logits, axis)
-    below = shifted(logits, nan_where(jnp.isnan(poison), row_max(logits, axis)))
+    below = shifted(logits, row_max(logits, axis, poison))
     if real(labels):
         costs = softplus(_odds_of_each(below, axis))
         losses = jnp.sum(times(unsharded(labels, axis), costs), axis)

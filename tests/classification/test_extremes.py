@@ -132,10 +132,8 @@ def test_masked_positive_weights_reach_no_derivative(shape, bad, reduction):
 
     arguments = jnp.float32(0.1), logits, jnp.array(weight)
     clean = jnp.float32(0.1), logits, jnp.full(shape, 2.0)
-    for derive in (jax.grad, jax.jacfwd, jax.hessian):
-        jax.tree.map(
-            np.testing.assert_array_equal, derive(loss, (0, 1, 2))(*arguments), derive(loss, (0, 1, 2))(*clean)
-        )
+    found = jax.jit(lambda *x: [derive(loss, (0, 1, 2))(*x) for derive in (jax.grad, jax.jacfwd, jax.hessian)])
+    jax.tree.map(np.testing.assert_array_equal, found(*arguments), found(*clean))
 
 
 def derivatives_of(f, x):
@@ -486,6 +484,9 @@ def test_class_balanced_weights():
     assert np.isnan(jaxloss.class_balanced_weights(jnp.array([2.0, -1.0]))).all()
     with pytest.raises(ValueError, match=r"^class_balanced_weights: counts must lie in \[0, inf\), got -1.0 at index"):
         jaxloss.checked(jaxloss.class_balanced_weights)(jnp.array([2.0, -1.0]))
+    counts = jax.ShapeDtypeStruct(jax.export.symbolic_shape("classes"), jnp.float32)
+    exported = jax.export.export(jax.jit(jaxloss.class_balanced_weights))(counts)
+    close(exported.call(jnp.array([3.0, 1.0])), jaxloss.class_balanced_weights(jnp.array([3.0, 1.0])), rtol=1e-7)
 
 
 @pytest.mark.thin(1)
@@ -514,7 +515,7 @@ def test_class_balanced_weights():
             lambda z, y: jaxloss.coral_loss(z, y[:1]),
             "labels must have the shape of logits without axis -1, (2,), got (1,)",
         ),
-        (lambda z, y: jaxloss.class_balanced_weights(z), "counts must have shape (classes,), got shape (2, 3)"),
+        (lambda z, y: jaxloss.class_balanced_weights(z), "counts must have shape (classes,), got (2, 3)"),
         (lambda z, y: jaxloss.class_balanced_weights(y, beta=1.0), "beta must lie in [0, 1), got 1.0"),
         (
             lambda z, y: jaxloss.class_balanced_weights(y, beta=0.99999999),

@@ -294,7 +294,7 @@ class TestBlocks:
             return jaxloss.cross_entropy(h @ k + bias[None], labels, label_smoothing=smoothing)
 
         (value, slopes), (wanted, slopes_wanted) = (
-            jax.value_and_grad(f, (0, 1))(hidden, kernel) for f in (found, expected)
+            jax.jit(jax.value_and_grad(f, (0, 1)))(hidden, kernel) for f in (found, expected)
         )
         np.testing.assert_allclose(value, wanted, rtol=1e-5)
         for slope, wanted in zip(slopes, slopes_wanted):
@@ -461,7 +461,7 @@ def test_chunks_hold_every_token_once(tokens, chunk_size):
     given = linear_head.Tokens(*[numbers[:, None]] * 3, numbers, exists)
 
     def cut(given, masked):
-        chunks, restore = linear_head.chunked(given, (tokens,), chunk_size, masked)
+        chunks, restore = linear_head.chunked(given, chunk_size, "mean", masked)
         return chunks, restore(chunks.weight)
 
     for chunks, restored in jax.jit(lambda given: [cut(given, masked) for masked in (False, True)])(given):

@@ -157,7 +157,7 @@ def test_curvature_beside_classes_that_are_ruled_out(labels):
     labels = np.tile([0, 2], (2, 1)) if labels.ndim == 2 else np.zeros(2, int)
     f = lambda z: mixed(jaxloss.softmax_log_probs(z, labels), ["entropy"])  # noqa: E731
     scanned = lambda z: lax.scan(lambda _, x: (None, f(x)), None, z[None])[1][0]  # noqa: E731
-    exact = jax.hessian(lambda z: mixed([None, None, plain(z, labels[:1])[2]], ["entropy"]))(z[:1, :3])
+    exact = jax.jit(jax.hessian(lambda z: mixed([None, None, plain(z, labels[:1])[2]], ["entropy"])))(z[:1, :3])
     for g in (f, scanned):
         for second in (jax.hessian(g), jax.jacrev(jax.grad(g)), jax.jacrev(jax.jacfwd(g))):
             found = jax.jit(second)(z)
@@ -189,6 +189,7 @@ def test_nan_makes_its_row_nan():
 # --- derivatives -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thin(3)
 @pytest.mark.usefixtures("compiles_fast")
 @every_kind
 @pytest.mark.parametrize("only", [*((name,) for name in FLOATS), FLOATS], ids="-".join)
@@ -205,6 +206,7 @@ def test_derivatives(x64, labels, only):
         close(found, [expected[0], expected[0], expected[1], expected[1]], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.thin(3)
 @pytest.mark.usefixtures("compiles_fast")
 @every_kind
 @pytest.mark.parametrize("masked", [False, True])
@@ -259,16 +261,36 @@ def test_masked_rows(labels):
         (jaxloss.softmax_log_probs, z, Z),
         (lambda h, y, m: jaxloss.linear_log_probs(h, KERNEL, y, m, chunk_size=2), h, HIDDEN),
     ):
-        found, expected = f(x, y, mask), f(clean, labels, None)
+
+        @jax.jit
+        def all_(x, y, mask, f=f):
+            forward = jax.jvp(lambda x: f(x, y, mask).entropy, (x,), (jnp.ones_like(x),))[1]
+            return f(x, y, mask), jax.grad(lambda x: mixed(f(x, y, mask)))(x), forward
+
+        (found, slopes, forward), (expected, wanted, _) = all_(x, y, mask), all_(clean, labels, None)
         for a, b in zip(found, expected):
             np.testing.assert_allclose(a[mask], b[mask], rtol=1e-6)
             assert not np.any(a[~mask])
-        slopes = jax.grad(lambda x, f=f: mixed(f(x, y, mask)))(x)
-        np.testing.assert_allclose(
-            slopes[mask], jax.grad(lambda x, f=f: mixed(f(x, labels, None)))(clean)[mask], rtol=1e-5
-        )
-        assert not np.any(slopes[~mask])
-        assert not np.any(jax.jvp(lambda x, f=f: f(x, y, mask).entropy, (x,), (np.ones_like(x),))[1][~mask])
+        np.testing.assert_allclose(slopes[mask], wanted[mask], rtol=1e-5)
+        assert not np.any(slopes[~mask]) and not np.any(forward[~mask])
+
+
+@pytest.mark.usefixtures("compiles_fast")
+@every_kind
+def test_masks_of_numbers_that_are_neither_0_nor_1(labels):
+    """NaN for the row, as in every loss: such a mask is another's, such as the ids of segments."""
+    mask = np.float32([1, 0.5, 0, 1, 1, 1])
+    for f, x in (
+        (lambda z: jaxloss.softmax_log_probs(z, labels, mask), Z),
+        (lambda h: jaxloss.linear_log_probs(h, KERNEL, labels, mask), HIDDEN),
+    ):
+        for name in FLOATS:
+            found = getattr(f(x), name)
+            bad = np.isnan(found) if found.ndim == 1 else np.isnan(found).all(1)
+            np.testing.assert_array_equal(bad, np.arange(ROWS) == 1)
+            slope = jax.grad(lambda x, f=f, name=name: jnp.sum(getattr(f(x), name)))(x)
+            np.testing.assert_array_equal(np.isnan(slope), np.tile(np.arange(ROWS)[:, None] == 1, x.shape[1]))
+        assert not np.any(f(x).log_probs[2])
 
 
 @pytest.mark.usefixtures("compiles_fast")
@@ -337,6 +359,11 @@ CALLS = [
         r"softmax_log_probs: labels must lie in \[0, 8\), got 9 at index \(0,\)",
     ),
     (
+        lambda: jaxloss.checked(jaxloss.linear_log_probs)(HIDDEN, KERNEL, LABELS, np.arange(ROWS)),
+        ValueError,
+        r"linear_log_probs: mask must be bool, or 0 and 1, got 2 at index \(2,\); segment ids make one with",
+    ),
+    (
         lambda: jaxloss.checked(jaxloss.linear_log_probs)(HIDDEN, KERNEL, SEVERAL - 8 * (np.arange(3) == 2)),
         ValueError,
         r"linear_log_probs: labels must lie in \[0, 8\), got -\d at index \(0, 2\)",
@@ -362,6 +389,7 @@ def test_vmap(labels):
     close(f(kernels), jaxloss.softmax_log_probs(np.stack([HIDDEN @ k for k in kernels]), many), rtol=1e-5)
 
 
+@pytest.mark.thin(5)
 @pytest.mark.usefixtures("compiles_fast")
 @either_way
 @every_kind
@@ -458,11 +486,12 @@ def test_memory_of_held_logits():
 
 
 def test_memory_of_the_layer(monkeypatch):
-    """A chunk of the logits, of which all would be 128 MiB, and a kernel of 16."""
+    """A few chunks of the logits of 8 MiB, of which all would be 128, and a kernel of 16."""
     monkeypatch.setattr(jax, "device_count", lambda: 1)
     shapes = ((2048, 256), F32), ((256, 16384), F32), ((2048,), jnp.int32)
-    assert temporaries(logged(jaxloss.linear_log_probs, (0, 1)), *shapes) < 33
-    assert temporaries(jaxloss.linear_log_probs, *shapes) < 9
+    # 33 with half the tokens in a chunk, which took 1.1 to 1.3 of the time.
+    assert temporaries(logged(jaxloss.linear_log_probs, (0, 1)), *shapes) < 49
+    assert temporaries(jaxloss.linear_log_probs, *shapes) < 17
 
 
 @pytest.mark.parametrize("f", some(["softmax_log_probs", "linear_log_probs"], "softmax_log_probs"))

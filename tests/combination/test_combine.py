@@ -240,11 +240,11 @@ def test_under_transforms():
 ERRORS = [
     (
         lambda: jaxloss.combine(LOSSES, {"class": 1, "box": 1}),
-        "combine: weights must have the names of losses, 'class', 'box', 'mask'; 'mask' missing",
+        "combine: weights must have the names of losses, 'class', 'box', 'mask', got no 'mask'",
     ),
     (
         lambda: jaxloss.combine({"class": 1.0, "box": 1.0}, {"class": 1, "box": 1, "bok": 1, "x": 2}),
-        "combine: weights must have names of losses, 'class', 'box'; got 'bok', 'x'",
+        "combine: weights must have names of losses, 'class', 'box', got 'bok', 'x'",
     ),
     (
         lambda: jaxloss.combine({"class": np.zeros(3, f32)}),
@@ -256,16 +256,16 @@ ERRORS = [
     ),
     (
         lambda: jaxloss.combine({"class": 1.0}, {"class": lambda step: step}),
-        "combine: weights['class'] is a schedule, so step must be given",
+        "combine: step must be given where weights['class'] is a schedule, got None",
     ),
-    (lambda: jaxloss.combine({}), "combine: losses must have at least one name"),
+    (lambda: jaxloss.combine({}), "combine: losses must have at least one name, got none"),
     (
         lambda: jaxloss.uncertainty_weighting({"a": 1.0}, {"b": 0.0}),
-        "uncertainty_weighting: log_variances must have the names of losses, 'a'; 'a' missing",
+        "uncertainty_weighting: log_variances must have the names of losses, 'a', got no 'a'",
     ),
     (
         lambda: jaxloss.uncertainty_weighting({"a": 1.0}, {"a": 0.0}, classification=("b",)),
-        "uncertainty_weighting: classification must have names of losses, 'a'; got 'b'",
+        "uncertainty_weighting: classification must have names of losses, 'a', got 'b'",
     ),
     *(
         (
@@ -276,9 +276,32 @@ ERRORS = [
     ),
     (lambda: jaxloss.combine([1.0, 2.0]), "combine: losses must map names to scalars, got a list"),
     (lambda: jaxloss.combine({"a": 1.0}, 0.5), "combine: weights must map names to scalars, got a float"),
+    (lambda: jaxloss.combine({"a": 1.0}, 2), "combine: weights must map names to scalars, got an int"),
+    (lambda: jaxloss.combine({"a": np.array("1")}), "combine: losses['a'] must hold real numbers, got <U1"),
     (
         lambda: jaxloss.dynamic_weight_average({"a": 1.0}),
-        "dynamic_weight_average: history must be a list of at least one mapping of losses, whose names the weights get",
+        "dynamic_weight_average: history must be a list of at least one mapping of names to losses, got one alone",
+    ),
+    *(
+        (
+            lambda given=given: jaxloss.dynamic_weight_average(given),
+            f"dynamic_weight_average: history must be a list of at least one mapping of names to losses, got {says}",
+        )
+        for given, says in ((1.0, "an array"), (None, "None"), ((), "none"))
+    ),
+    *(
+        (lambda given=given: jaxloss.gradnorm_loss({"a": 1.0}, {"a": 1.0}, given, {"a": 1.0}), f"gradnorm_loss: {says}")
+        for given, says in (
+            (1.0, "losses must map names to scalars, got an array"),
+            (None, "losses must map names to scalars, got None"),
+            ({"a": None}, "losses['a'] must be an array, got None"),
+            ({"a": "1"}, "losses['a'] must be an array, got a str"),
+            ({"a": np.array("1")}, "losses['a'] must hold real numbers, got <U1"),
+        )
+    ),
+    (
+        lambda: jaxloss.uncertainty_weighting({}, 0.5),
+        "uncertainty_weighting: log_variances must map names to scalars, got a float",
     ),
     (
         lambda: jaxloss.checked(jaxloss.gradnorm_loss)({"a": -1.0}, {"a": 1.0}, {"a": 1.0}, {"a": 1.0}),
@@ -286,11 +309,11 @@ ERRORS = [
     ),
     (
         lambda: jaxloss.dynamic_weight_average([]),
-        "dynamic_weight_average: history must be a list of at least one mapping of losses, whose names the weights get",
+        "dynamic_weight_average: history must be a list of at least one mapping of names to losses, got none",
     ),
     (
         lambda: jaxloss.dynamic_weight_average([{"a": 1.0}, {"a": 1.0, "b": 1.0}]),
-        "dynamic_weight_average: history[-1] must have names of history[-2], 'a'; got 'b'",
+        "dynamic_weight_average: history[-1] must have names of history[-2], 'a', got 'b'",
     ),
     (
         lambda: jaxloss.dynamic_weight_average([{"a": 1.0}], temperature=0),
@@ -298,7 +321,7 @@ ERRORS = [
     ),
     (
         lambda: jaxloss.gradnorm_loss({"a": 1.0}, {}, {"a": 1.0}, {"a": 1.0}),
-        "gradnorm_loss: gradient_norms must have the names of weights, 'a'; 'a' missing",
+        "gradnorm_loss: gradient_norms must have the names of weights, 'a', got no 'a'",
     ),
     (
         lambda: jaxloss.gradnorm_loss({"a": 1.0}, {"a": 1.0}, {"a": 1.0}, {"a": 1.0}, alpha=-1),
@@ -312,6 +335,19 @@ def test_errors(call, text):
     with pytest.raises((ValueError, TypeError)) as error:
         call()
     assert str(error.value).splitlines()[0] == text
+
+
+def test_options_keep_their_digits(x64):
+    """Also where the first argument is no array but holds some."""
+    names, (rates, rest) = ("a", "b"), RNG.uniform(0.5, 2, (2, 2))
+    rate, end = dict(zip(names, rates)), dict(zip(names, rates * rest))
+    shares = np.exp(rest / 0.3)
+    averages = jaxloss.dynamic_weight_average([rate, end], temperature=0.3)
+    np.testing.assert_allclose([*averages.values()], 2 * shares / shares.sum(), rtol=1e-13)
+    assert jaxloss.dynamic_weight_average([rate, end], temperature=1e-60)  # no float32
+    target = np.mean(rates) * (rest / rest.mean()) ** 0.1
+    value = jaxloss.gradnorm_loss(rate, {"a": 1.0, "b": 1.0}, end, rate, alpha=0.1)
+    np.testing.assert_allclose(value, np.abs(rates - target).sum(), rtol=1e-13)
 
 
 def test_options_that_change_compile_nothing_anew():

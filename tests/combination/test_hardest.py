@@ -65,6 +65,13 @@ def test_equals_share_alike_and_a_weight_is_copies():
     close(top(LOSSES[0], np.where(np.arange(25) < 5, 2, 1), fraction=0.3), top(twice, fraction=0.3))
 
 
+@pytest.mark.parametrize("scale", [1e-37, 1e37, 1e38])
+def test_the_scale_of_weights_changes_nothing(scale):
+    weights = np.array([1, 2, 1, 2], np.float32)
+    for fraction in (0.2, 0.6):
+        close(top(LOSSES[0, :4], scale * weights, fraction=fraction), top(LOSSES[0, :4], weights, fraction=fraction))
+
+
 def test_what_is_infinite_or_no_number():
     x = jnp.array([1.0, -jnp.inf, 3, 2])
     assert top(x, fraction=0.5) == 2.5 and np.array_equal(jax.grad(lambda x: top(x, fraction=0.5))(x), [0, 0, 0.5, 0.5])

@@ -85,16 +85,25 @@ ROUNDED = {
     "labels of logits": (jaxloss.binary_cross_entropy_with_logits, ([3.0, 1], [1 + EPS, -EPS]), ([3.0, 1], [1.0, 0])),
     "soft labels": (jaxloss.cross_entropy, ([[3.0, 1]], [[1 + EPS, -EPS]]), ([[3.0, 1]], [[1.0, 0]])),
     "log_probs": (jaxloss.kl_divergence, ([[EPS, -20.0]], [[1.0, 0]]), ([[0.0, -20]], [[1.0, 0]])),
+    "log_probs of a class": (jaxloss.nll_loss, ([[EPS, -20.0]], [[1.0, 0]]), ([[0.0, -20]], [[1.0, 0]])),
+    "labels of classes": (
+        jaxloss.multilabel_soft_margin_loss,
+        ([[3.0, 1]], [[1 + EPS, -EPS]]),
+        ([[3.0, 1]], [[1.0, 0]]),
+    ),
     "signs": (jaxloss.hinge_loss, ([0.5, 0.25], [1 + EPS, EPS - 1]), ([0.5, 0.25], [1.0, -1])),
     "counts": (jaxloss.poisson_nll_loss, ([0.5, 0.25], [-EPS, 1]), ([0.5, 0.25], [0.0, 1])),
 }
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("name", ROUNDED)
-def test_what_leaves_its_range_by_rounding_is_the_nearest_value(name):
+def test_what_leaves_its_range_by_rounding_is_the_nearest_value(name, dtype, x64):
     loss, rounded, right = ROUNDED[name]
     both = jax.jit(lambda x, y: jax.value_and_grad(lambda x, y: jnp.sum(loss(x, y, reduction="none")), (0, 1))(x, y))
-    arrays = [[jnp.asarray(x, jnp.float32) for x in given] for given in (rounded, right)]
+    unit = float(jnp.finfo(dtype).eps) / EPS
+    rounded = [np.asarray(b) + unit * (np.asarray(a) - np.asarray(b)) for a, b in zip(rounded, right)]
+    arrays = [[jnp.asarray(x, dtype) for x in given] for given in (rounded, right)]
     jax.tree.map(np.testing.assert_array_equal, both(*arrays[0]), both(*arrays[1]))
     far = jax.tree.map(lambda a, b: a + 8 * (a - b), *arrays)
     assert np.isnan(both(*far)[0])

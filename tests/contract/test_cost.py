@@ -89,7 +89,10 @@ MORE = {
     "bi_tempered_logistic_loss": (14, "the normaliser's iterations, and powers of them on the way back"),
     "circle_loss": (4, "positives and negatives with the factors of each pair"),
     "cosface_loss": (5, "unit vectors, the own class of each row, and their slopes"),
-    "crf_nll_loss": (COLUMNS + 2, "each tag before each other, at one step: N^2 by definition, of each sequence"),
+    "crf_nll_loss": (
+        COLUMNS + 4,
+        "each tag before each other, at one step: N^2 by definition, and each tag by products",
+    ),
     "cldice_loss": (33, "shifted images of one iteration, and what each starts with"),
     "ensemble_crps_loss": (5, "sorted members with their places"),
     "gamma_nll_loss": (4, "log gamma, and what its slope shares with it"),
@@ -104,6 +107,7 @@ MORE = {
     "student_t_nll_loss": (4, "log gamma of two arguments, and their slopes"),
     "linear_rnnt_loss": (6, "a chunk of the logits, and their slopes"),
     "unlikelihood_loss": (4, "all classes but the label's, and their exponentials"),
+    "batch_triplet_loss": (4.5, "as much as five arrays of rows by columns hold"),
     "asymmetric_loss": (4, "powers of both probabilities, and their slopes"),
 }
 OF_PAIRS = ("pairwise_logistic_loss", "pairwise_hinge_loss", "pairwise_soft_zero_one_loss", "pairwise_quantile_loss")
@@ -147,6 +151,7 @@ def test_no_array_of_the_size_of_the_scores_in_the_value_of_a_class(case):
 NUMBERED = {case.loss: case for case in CASES if any(isinstance(x, float) for x in case.options.values())}.values()
 
 
+@pytest.mark.thin(3)
 @pytest.mark.usefixtures("compiles_fast")
 @pytest.mark.parametrize("case", NUMBERED, ids=lambda case: case.id)
 def test_other_numbers_compile_nothing_in_an_eager_call(case, caplog):

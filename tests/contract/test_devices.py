@@ -206,6 +206,7 @@ def test_chunks_of_a_sharded_batch_stay_where_they_are(over, reduction):
         assert moved not in text
 
 
+@pytest.mark.thin(5)
 @pytest.mark.as_users_compile
 @pytest.mark.parametrize("told_by", ["types", "explicit types", "set_mesh"])
 @pytest.mark.parametrize("reduction", ["mean", "none"])

@@ -130,6 +130,15 @@ def test_variables_of_flax_mean_their_value(variable):
     assert gradient["a"][...] == -0.5
 
 
+@pytest.mark.parametrize("x", [swapped(A), nnx.Variable(A), np.array([2**40])], ids=["swapped", "variable", "large"])
+def test_conversion_hides_no_wrong_call(x):
+    """What is converted reaches the loss in its place: else an option might take what comes there once too often."""
+    with pytest.raises(TypeError, match="huber_loss: too many positional arguments"):
+        jaxloss.huber_loss(A, Z, x, None, 2.0)
+    with pytest.raises(TypeError, match="huber_loss: multiple values for argument 'labels'"):
+        jaxloss.huber_loss(A, x, labels=Z)
+
+
 def test_numpy_arrays_in_variables():
     loss, weights = jaxloss.mse_loss, np.array([0.5, 1, 2], np.float32)
     expected = loss(A, Z, weights)

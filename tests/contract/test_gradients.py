@@ -112,7 +112,7 @@ def test_every_loss_has_its_kinks_listed_or_none():
     assert not smooth & kinked and smooth | kinked == set(LOSSES)
 
 
-STATIC = ("p", "order", "swap", "full", "log_input", "mining")
+STATIC = ("p", "order", "swap", "full", "log_input", "mining", "variant", "divergence")
 
 
 @functools.cache
@@ -127,7 +127,7 @@ def both(loss: Callable[..., Any], ways: tuple[Any, ...], **choices: Any) -> Cal
     return both
 
 
-@pytest.mark.thin(6)
+@pytest.mark.thin(12)
 @pytest.mark.parametrize("row", KINKS + EDGES, ids=lambda row: row.id)
 def test_kinks_and_edges(row):
     """In both modes; and no second derivative is NaN, in any mode, nor where the loss comes out of a scan."""
@@ -144,7 +144,7 @@ def test_kinks_and_edges(row):
         assert not any(np.any(np.isnan(way[name])) for way in second), name
 
 
-@pytest.mark.thin(6)
+@pytest.mark.thin(12)
 @pytest.mark.parametrize("name", BENDS)
 def test_curvature_where_a_rule_bends(name, x64):
     """Against differences of the gradient, which others check, in every mode and where the loss comes out of a scan."""

@@ -11,8 +11,8 @@ import jaxloss
 
 from ..harness.derivatives import cast
 from ..harness.platforms import forms_for
-from ..harness.rows import CASES, FIRST, of_each_kind, some
-from .test_contract import by_call, calls, check_calls, exact, program
+from ..harness.rows import CASES, FIRST, in_turn, of_each_kind
+from .test_contract import by_call, calls, check_calls, exact, program, subject
 
 
 pytestmark = pytest.mark.usefixtures("compiles_fast")
@@ -22,13 +22,13 @@ ROWS = [case for case in CASES if case in FIRST or "class_mask" in case.options]
 PAIRS = [case for case in FIRST if case.loss is jaxloss.ensemble_crps_loss]  # which no kind of loss in `make test` has
 
 
-@pytest.mark.parametrize("case", some(ROWS, *of_each_kind(FIRST), *PAIRS), ids=lambda case: case.id)
+@in_turn(ROWS, PAIRS, of_each_kind(FIRST))
 def test_forms_of_other_platforms(case, x64):
     names, x, direction, held = calls(case)
     seen = [[]]  # a program without forms was tested for what it is
     for platform in ("tpu", "cuda"):
         with forms_for(platform) as named:
-            lowered = program(case).lower(*cast((x, direction), jnp.float64), held)
+            lowered = program(subject(case)).lower(*cast((x, direction), jnp.float64), held)
         if named in seen:
             continue
         seen.append(named)

@@ -6,7 +6,8 @@ import numpy as np
 
 import jaxloss
 
-from ..harness.case import BAD_CLASS, Argument, Case, classes, floats, normal, signs
+from ..harness.case import BAD_CLASS, Argument, Case, classes, normal, on_a_grid, signs
+from ..harness.formulas import held
 from . import formulas
 
 
@@ -18,11 +19,6 @@ IN_BATCH = {"members": (), "kept": (0,), "meeting": True}
 def names(rng: np.random.Generator) -> np.ndarray:
     """Labels of which one is alone."""
     return rng.permutation([7, 7, 7, 9, 9, 9, 3, 4]).astype(np.int32)
-
-
-def on_a_grid(*shape: int) -> Argument:
-    """See `formulas.held`."""
-    return floats("real", lambda rng, shape: formulas.held(rng.normal(size=shape)), *shape)
 
 
 BATCHES = {"embeddings": normal(4), "labels": Argument("name", names)}
@@ -221,7 +217,7 @@ MORE = [
             "margin": 0.5,
             "normalize": False,
             **REFS,
-            "ref_embeddings": formulas.held(REFS["ref_embeddings"]).astype(np.float32),
+            "ref_embeddings": held(REFS["ref_embeddings"]).astype(np.float32),
         },
         formulas.with_both,
         name="references",

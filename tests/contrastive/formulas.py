@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..harness.formulas import held
+
 
 def lengths(x):
     return np.linalg.norm(x, axis=-1, keepdims=True)
@@ -128,11 +130,6 @@ def multi_similarity(p, n, alpha=2.0, beta=50.0, base_similarity=0.5, mining_mar
         p, n = p[p - mining_margin < n.max(initial=-np.inf)], n[n + mining_margin > p.min(initial=np.inf)]
     near, far = np.exp(-alpha * (p - base_similarity)).sum(), np.exp(beta * (n - base_similarity)).sum()
     return np.log1p(near) / alpha + np.log1p(far) / beta
-
-
-def held(x, grid=8):
-    """The point of a grid that a number was moved from: there factors are held."""
-    return np.round(grid * np.asarray(x)) / grid
 
 
 def circle(embeddings, labels, mask, gamma=80.0, margin=0.4, normalize=True, ref_embeddings=None, **refs):

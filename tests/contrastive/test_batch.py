@@ -75,6 +75,13 @@ def test_weights_are_copies_of_rows(features, x64):
         close(slope, added, rtol=1e-9, atol=1e-12)
 
 
+def test_proxies_give_a_weight_of_0_a_slope(x64):
+    (x, proxies, _), labels = labelled(5), np.array([0, 0, 1, 1, 2])
+    weights, step = np.array([0, 1, 2, 1, 1.5]), np.array([1e-6, 0, 0, 0, 0])
+    f = lambda weights: jaxloss.proxy_anchor_loss(x.astype(float), proxies, labels, weights, alpha=2.0)  # noqa: E731
+    close(jax.grad(f)(weights)[0], (f(weights + step) - f(weights)) / 1e-6, rtol=1e-4)
+
+
 @pytest.mark.usefixtures("compiles_fast")
 def test_one_number_and_totals_that_add_up_to_its_mean():
     for f, arrays in calls(12, 4):

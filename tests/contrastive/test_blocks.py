@@ -108,7 +108,7 @@ def test_rows_get_the_slopes_that_they_earn_on_other_devices(name, check_vma, mo
 def test_an_axis_along_which_the_batch_is_the_same():
     mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
     f = lambda a, b: jaxloss.clip_loss(a, b, axis_name=("data", "model"))  # noqa: E731
-    with pytest.raises(ValueError, match=r"clip_loss: axis_name must name axes that split the batch, .* along 'model'"):
+    with pytest.raises(ValueError, match=r"axis_name must name axes that split the batch, got 'model'; along"):
         jax.shard_map(f, mesh=mesh, in_specs=P("data"), out_specs=P())(A, B)
 
 
@@ -239,6 +239,25 @@ def test_one_class_and_only_classes_of_one(loss):
         assert loss(A, np.arange(ROWS), reduction="total").weight == 0
 
 
+MINED = {
+    **{loss.__name__: loss for loss in LABELLED},
+    "semihard": functools.partial(jaxloss.batch_triplet_loss, mining="semihard"),
+    "all": functools.partial(jaxloss.batch_triplet_loss, mining="all"),
+    "margin": functools.partial(jaxloss.multi_similarity_loss, mining_margin=0.1),
+}
+
+
+@pytest.mark.parametrize("loss", MINED.values(), ids=MINED)
+def test_what_is_nan_is_met_by_all(loss):
+    spoilt = np.where(np.arange(ROWS)[:, None] == 3, np.nan, A)
+    assert np.all(np.isnan(loss(spoilt, np.arange(ROWS) % 4, reduction="none")))
+
+
+def test_a_mining_margin_that_is_nan():
+    margin = jax.jit(lambda margin: jaxloss.multi_similarity_loss(A, NAMES, mining_margin=margin, reduction="none"))
+    assert np.all(np.isnan(margin(np.float32(np.nan))))
+
+
 def test_the_mean_over_positive_pairs():
     """As Optax and pytorch-metric-learning take it."""
     positives = ((NAMES[:, None] == NAMES).sum(1) - 1).astype(np.float32)
@@ -282,20 +301,20 @@ MESSAGES = {
     ),
     "negatives of each row": (
         lambda: jaxloss.info_nce_loss(A, B, negatives=B[:, None]),
-        "info_nce_loss: negatives must have shape [batch, features], got (56, 1, 4); "
+        "info_nce_loss: negatives must have shape [n, features], got (56, 1, 4); "
         "reshape(-1, features) makes one batch of several, jax.vmap keeps them apart",
     ),
     "a mask of nothing": (
         lambda: jaxloss.info_nce_loss(A, B, negatives_mask=EXISTS),
-        "info_nce_loss: negatives_mask needs negatives",
+        "info_nce_loss: negatives must come with negatives_mask, got None",
     ),
     "references without labels": (
         lambda: jaxloss.circle_loss(A, NAMES, ref_embeddings=B),
-        "circle_loss: ref_embeddings needs ref_labels",
+        "circle_loss: ref_labels must come with ref_embeddings, got None",
     ),
     "labels of nothing": (
         lambda: jaxloss.circle_loss(A, NAMES, ref_labels=NAMES),
-        "circle_loss: ref_labels needs ref_embeddings",
+        "circle_loss: ref_embeddings must come with ref_labels, got None",
     ),
     "other features": (
         lambda: jaxloss.circle_loss(A, NAMES, ref_embeddings=B[:, :3], ref_labels=NAMES),

@@ -146,4 +146,18 @@ CASES = [
         smooth=True,
         probes=probes.classes(0.0, -1.0, label=jnp.array([50.0, 0.0, -1.0])),
     ),
+    *(
+        Case(
+            jaxloss.distillation_loss,
+            {"logits": normal(6), "teacher_logits": normal(6)},
+            formulas.distillation,
+            {"divergence": divergence, **options},
+            constant=("teacher_logits",),
+            name=divergence,
+        )
+        for divergence, options in (
+            ("reverse_kl", {"temperature": 1.5}),
+            ("js", {"temperature": 0.7, "mixture": 0.3}),
+        )
+    ),
 ]

@@ -51,7 +51,9 @@ def gaussian_kl(mean, log_variance, prior_mean=0.0, prior_log_variance=0.0, axis
     return terms if axis is None else terms.sum(axis)
 
 
-def distillation(logits, teacher_logits, temperature=2.0, axis=-1):
-    log_p = special.log_softmax(logits / temperature, axis)
-    log_y = special.log_softmax(teacher_logits / temperature, axis)
-    return temperature**2 * (np.exp(log_y) * (log_y - log_p)).sum(axis)
+def distillation(logits, teacher_logits, temperature=2.0, divergence="forward_kl", mixture=0.5, axis=-1):
+    log_p, log_y = (special.log_softmax(z / temperature, axis) for z in (logits, teacher_logits))
+    if divergence == "js":
+        return temperature**2 * js(log_p, np.exp(log_y), mixture, axis)
+    predicted, labels = (log_p, log_y) if divergence == "forward_kl" else (log_y, log_p)
+    return temperature**2 * kl(predicted, labels, log_labels=True, axis=axis)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .formulas import held
 from .probes import Probe
 
 
@@ -54,7 +55,7 @@ class Case:
       bad: single values that don't fit: argument, value, and what `checked` says of them.
       smooth: its derivatives are continuous wherever they are finite; else the family's `bends.py` has its kinks.
       near_kinks: what is drawn lies so near to one, or to infinite curvature, that differences take short steps.
-      probes: lines along which `docs/choosing.md` is measured, in one row of each loss.
+      probes: lines along which `docs/choosing/` is measured, in one row of each loss.
       name: for the test's id, where a loss has several rows.
     """
 
@@ -135,6 +136,11 @@ def floats(kind: str, draw: Callable[[np.random.Generator, tuple[int, ...]], np.
 
 def normal(*shape: int) -> Argument:
     return floats("real", lambda rng, shape: rng.normal(size=shape), *shape)
+
+
+def on_a_grid(*shape: int) -> Argument:
+    """See `formulas.held`."""
+    return floats("grid", lambda rng, shape: held(rng.normal(size=shape)), *shape)
 
 
 def positive(*shape: int) -> Argument:

@@ -32,3 +32,8 @@ def class_weighted(labels, class_weights, axis=-1, **options):
 def cosine(predictions, labels, axis=-1):
     lengths = np.sqrt((predictions**2).sum(axis) * (labels**2).sum(axis))
     return 1 - (predictions * labels).sum(axis) / lengths
+
+
+def held(x, grid=8):
+    """The point of a grid that a number was moved from: there factors are held."""
+    return np.round(grid * np.asarray(x)) / grid

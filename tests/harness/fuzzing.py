@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .case import Case
+from .formulas import held
 from .rows import CASES
 
 
@@ -38,6 +39,10 @@ def sizes(rng: np.random.Generator, shape: tuple[int, ...], *choices: float) -> 
 
 def real(rng, shape):
     return rng.normal(size=shape) * sizes(rng, shape, 0.03, 0.3, 1, 4)
+
+
+def grid(rng, shape):
+    return held(real(rng, shape))
 
 
 def positive(rng, shape):
@@ -85,7 +90,9 @@ def box(rng, shape):
 
 ORDINARY: dict[str, Draw] = {
     "real": real,
+    "grid": grid,
     "positive": positive,
+    "negative": lambda rng, shape: -positive(rng, shape),
     "apart": apart,
     "counts": counts,
     "unit": unit,
@@ -176,7 +183,9 @@ def far_box(rng, shape, reach):
 
 FAR: dict[str, Callable[..., np.ndarray]] = {
     "real": far_real,
+    "grid": far_real,
     "positive": far,
+    "negative": lambda rng, shape, reach: -far(rng, shape, reach),
     "apart": lambda rng, shape, reach: far(rng, shape, reach) * rng.choice([-1, 1], shape),
     "counts": far_counts,
     "unit": far_unit,

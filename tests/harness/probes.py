@@ -195,4 +195,25 @@ def latent(loss, **_):
     return [Probe(by_mean, path, 0.0, 0.0, lambda s: (jnp.zeros(1), s))]
 
 
+def pairs_of_answers(*references):
+    """The better answer moves; the label is the worse one."""
+
+    def probes(loss, **_):
+        return [Probe(lambda better, worse: loss(better, worse, *references), lambda s: s, 0.0)]
+
+    return probes
+
+
+def odds(loss, **_):
+    """The better answer moves by its log-odds; the worse one is a coin."""
+    return [Probe(lambda s, worse: loss(jax.nn.log_sigmoid(s), worse), lambda s: s, math.log(0.5))]
+
+
+def single_answers(loss, **_):
+    """Good ones and bad ones, held to a reference of 0."""
+    return [
+        Probe(lambda s, good: loss(s, 0.0, good), lambda s, sign=2 * good - 1: sign * s, good) for good in (1.0, 0.0)
+    ]
+
+
 three = classes(0.0, -1.0)

@@ -96,7 +96,7 @@ CASES = [
         {**POSITIVES, "power": floats("power", lambda rng, shape: rng.uniform(-1, 4, shape), 4)},
         formulas.tweedie,
         bad=(
-            ("predictions", 0.0, "predictions must be above 0, any number where power is 0, got 0.0"),
+            ("predictions", 0.0, "predictions must be above 0, or any number where power is 0, got 0.0"),
             ("power", np.inf, "power must lie in (-inf, inf), got inf"),
         ),
         smooth=True,

@@ -276,9 +276,9 @@ def test_members_of_an_ensemble_that_coincide():
 def test_ensembles_of_one_and_none():
     one = jnp.array([[3.0]])
     assert jaxloss.ensemble_crps_loss(one, jnp.array([1.0])) == 2
-    with pytest.raises(ValueError, match="predictions must have at least 2 members, got shape"):
+    with pytest.raises(ValueError, match="predictions must have at least two members where fair, got shape"):
         jaxloss.ensemble_crps_loss(one, jnp.array([1.0]), fair=True)
-    with pytest.raises(ValueError, match="predictions must have at least 1 members, got shape"):
+    with pytest.raises(ValueError, match="predictions must have at least one member, got shape"):
         jaxloss.ensemble_crps_loss(one[:, :0], jnp.array([1.0]))
 
 

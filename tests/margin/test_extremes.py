@@ -492,7 +492,7 @@ ERRORS = [
     ),
     (
         lambda: jaxloss.multilabel_soft_margin_loss(X, X, class_weights=np.ones(4, np.float32)),
-        "multilabel_soft_margin_loss: class_weights must have shape (3,), one for each class, got shape (4,)",
+        "multilabel_soft_margin_loss: class_weights must have shape (3,), one for each class, got (4,)",
     ),
     (
         lambda: jaxloss.triplet_margin_loss(X, X, X[:3]),

@@ -1,4 +1,4 @@
-"""What docs/choosing.md says of losses is measured here, on the losses themselves."""
+"""What docs/choosing.md and the pages of tasks say of losses is measured here, on the losses themselves."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ import scipy
 import jaxloss
 
 from ..harness.probes import Probe
-from ..harness.rows import CASES, REDUCTIONS
-from .test_docs import PAGES
+from ..harness.rows import CASES
+from .test_docs import PAGES, PUBLIC, public
 
 
 stats: Any = scipy.stats
-PAGE = PAGES["choosing.md"]
+TASKS = {page: text for page, text in PAGES.items() if page.startswith("choosing/")}
 pytestmark = pytest.mark.usefixtures("x64", "compiles_fast")
 
 
 def section(title: str) -> str:
-    return re.search(rf"^## {title}$(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)[1]
+    """Of the one page or the several that have it."""
+    pages = [PAGES["choosing.md"], *TASKS.values()]
+    found = [re.search(rf"^## {title}$(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE) for page in pages]
+    assert any(found)
+    return "".join(match[1] for match in found if match)
 
 
 def rows(text: str) -> list[list[str]]:
-    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return lines[1:]
+    """Of all its tables, without their heads."""
+    lines = re.findall(r"^\| .*$(?!\n\|---)", text, re.MULTILINE)
+    return [line.strip("| ").split(" | ") for line in lines]
 
 
 def code(cell: str) -> str:
@@ -41,16 +46,29 @@ def code(cell: str) -> str:
 
 
 PROBES = {case.loss.__name__: case.probes for case in CASES if case.probes}
-LOSSES = sorted(PROBES)  # of a number or a class; what a loss of a set does to training is no line
-WITHOUT_A_LINE = {case.loss.__name__ for case in CASES} - {*LOSSES}
-TABLE = {code(row[0]).split("(")[0]: row for row in rows(section("Every loss, one line"))}
+LOSSES = sorted(PROBES)  # of a number, a class or a pair; what a loss of a set does to training is no line
+WITHOUT_PROBES = {case.loss.__name__ for case in CASES} - {*LOSSES}
+COMBINING = {name for name in PUBLIC if "._combination." in public(name).__module__}
+LINES = [(code(row[0]).split("(")[0], row) for row in rows(section("Every loss, one line"))]
+TABLE = {name: row for name, row in LINES if len(row) == 7}
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
 
-def test_every_loss_with_probes_has_one_line():
-    lines = re.findall(r"^\| `(\w+)", section("Every loss, one line"), re.MULTILINE)
-    assert sorted(lines) == LOSSES
-    assert {len(row) for row in TABLE.values()} == {7}
+def test_every_loss_has_one_line():
+    """With probes it says what is measured; without, what the loss is for, and what shows that."""
+    assert sorted(name for name, row in LINES if len(row) == 7) == LOSSES
+    others = {name: row for name, row in LINES if len(row) == 3}
+    assert {*others} == WITHOUT_PROBES | COMBINING
+    assert len(LINES) == len(TABLE) + len(others)
+    assert all(row[1] and re.fullmatch(r"\[\w+\]\(\S+\)", row[2]) for row in others.values())
+
+
+def test_the_first_page_leads_to_all_others():
+    """In at most ten questions, each of which has a page."""
+    questions = re.findall(r"^\d+\. \*\*\[[^]]+\]\((\S+)\)\.\*\* ", section("In short"), re.MULTILINE)
+    assert len(questions) == len({*questions}) <= 10
+    assert {*questions} == {*TASKS}
+    assert all("\n## Begin with\n" in text and "\n## Every loss, one line\n" in text for text in TASKS.values())
 
 
 def told(name: str) -> dict[str, Any]:
@@ -78,6 +96,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "generalized_cross_entropy": {"q": 0.3},
     "taylor_cross_entropy": {"order": 5},
     "distillation_loss": {"temperature": 5.0},
+    "dpo_loss": {"beta": 3.0},
+    "cpo_loss": {"beta": 3.0},
+    "orpo_loss": {"beta": 2.0, "nll_weight": 0.5},
+    "kto_loss": {"beta": 3.0, "kl": 0.0},
 }
 both_options = pytest.mark.parametrize(
     ("name", "options"),
@@ -157,6 +179,7 @@ AMOUNTS = np.linspace(0.2, 5, 24), (0.3, 1.0, 4.0)
 COUNTS = AMOUNTS[0], (0.0, 1.0, 4.0)
 LOGITS = np.random.default_rng(0).normal(size=(20, 3))
 YES_NO = np.linspace(-4, 4, 25), (1.0, 0.0)
+PAIRS = np.linspace(-4, 4, 25), (0.0, -1.5)
 
 
 def pieces(inside: Any, outside: Any, at: float) -> Callable[..., Any]:
@@ -200,6 +223,10 @@ def expected_categorical(y, logits):
 
 def bernoulli(y, z):
     return stats.bernoulli(scipy.special.expit(z)).logpmf(y > 0)
+
+
+def bradley_terry(worse, better, beta=1.0):
+    return stats.bernoulli(scipy.special.expit(beta * (better - worse))).logpmf(1)
 
 
 def von_mises_fisher(y, vectors):
@@ -288,6 +315,9 @@ NOISE: dict[str, tuple[Any, ...]] = {
         (LOGITS, SOFT),
         {"temperature": 1.0},
     ),
+    "dpo_loss": ("Bradley-Terry", bradley_terry, PAIRS, {"beta": 2.0}),
+    "cpo_loss": ("Bradley-Terry", bradley_terry, PAIRS, {"beta": 2.0}),
+    "bradley_terry_loss": ("Bradley-Terry", bradley_terry, PAIRS),
     "generalized_kl_divergence": ("Poisson", lambda y, z: stats.poisson(np.exp(z)).logpmf(y), (NUMBERS[0], COUNTS[1])),
 }
 
@@ -370,7 +400,7 @@ def at(*probabilities):
 
 ZEROS, HOT = np.zeros(3), np.eye(1000)[0]
 OWNED = "one gross outlier owns the fit"
-MEMORY = "many labels are wrong: it [learns them by heart](../notebooks/classification.ipynb)"
+MEMORY = "many labels are wrong: it [learns them by heart](../../notebooks/classification.ipynb)"
 MODEST = "probabilities count: 0.8 comes out as {}"
 SLOW = "there are 1000 classes: at an even start it pulls with {}"
 NARROW = "a fit is perfect: the scale goes to 0, the loss to -infinity"
@@ -649,6 +679,37 @@ HURTS: dict[str, tuple[str, Callable[[], Any]]] = {
         ),
     ),
 }
+HURTS |= {
+    "dpo_loss": (
+        "the better answer has to stay likely: both may fall by 100 nats, and it costs the same",
+        lambda: j.dpo_loss(-101.0, -102.0, -1.0, -2.0) == j.dpo_loss(-1.0, -2.0, -1.0, -2.0),
+    ),
+    "cpo_loss": (
+        "answers differ in length and are given by sums: 20 tokens of -0.5 lose against 5 of -1",
+        lambda: j.cpo_loss(20 * -0.5, 5 * -1.0) > math.log(2) > j.cpo_loss(-0.5, -1.0),
+    ),
+    "orpo_loss": (
+        "it is given sums of long answers: at -100 odds are as good as probabilities",
+        lambda: math.isclose(
+            j.orpo_loss(-100.0, -101.0, beta=1.0, nll_weight=0.0), j.cpo_loss(-100.0, -101.0, beta=1.0)
+        ),
+    ),
+    "kto_loss": (
+        "an answer is far off: 5 nats from the reference it pulls with 0.007",
+        lambda: all(
+            round(abs(float(slope(j.kto_loss, x, 0.0, good, beta=1.0, kl=0.0))), 3) == 0.007
+            for x in (-5.0, 5.0)
+            for good in (0.0, 1.0)
+        ),
+    ),
+    "bradley_terry_loss": (
+        "scores should stay near 0: only their difference counts, unless `centering` says so",
+        lambda: (
+            j.bradley_terry_loss(100.0, 99.0) == j.bradley_terry_loss(1.0, 0.0)
+            and j.bradley_terry_loss(100.0, 99.0, centering=0.01) > 100 * j.bradley_terry_loss(1.0, 0.0, centering=0.01)
+        ),
+    ),
+}
 
 
 @pytest.mark.exhaustive
@@ -718,9 +779,9 @@ def test_losses_with_a_likelihood_of_classes_have_right_probabilities():
     assert listed("probabilities come out right") == models - {"kl_divergence", "distillation_loss"}
 
 
-@pytest.mark.parametrize("view", ["By task", "By data"])
+@pytest.mark.parametrize("view", ["Begin with", "By data"])
 def test_views_name_losses_and_what_shows_it(view):
     for row in rows(section(view)):
         assert re.search(r"\]\(", row[-1]), row
     names = set(re.findall(r"`(\w+_(?:loss|entropy|logits|distance|divergence))`", section(view) + section("In short")))
-    assert names <= {*LOSSES, *WITHOUT_A_LINE, *REDUCTIONS, "z_loss"}
+    assert names <= {*LOSSES, *WITHOUT_PROBES, *COMBINING, "z_loss"}

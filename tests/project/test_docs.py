@@ -21,14 +21,19 @@ import pytest
 
 import jaxloss
 import jaxloss.plotting
+import jaxloss.testing
 from docs.update import with_every_loss
 
 from ..harness.rows import REDUCTIONS, some
 
 
 ROOT = Path(__file__).parents[2]
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
-WITHOUT_CODE = ("matrix.md", "plan.md")
+DOCS = ROOT / "docs"
+PAGES = {
+    (path.name if path.parent == ROOT else path.relative_to(DOCS).as_posix()): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *DOCS.glob("*.md"), *DOCS.glob("choosing/*.md"))
+}
+WITHOUT_CODE = {"matrix.md", "names.md", "plan.md"} | {page for page in PAGES if "/" in page} - {"choosing/classes.md"}
 pages = pytest.mark.parametrize("page", PAGES)
 
 
@@ -42,6 +47,7 @@ PUBLIC = [
     if not name.startswith("_") and getattr(value, "__module__", "").startswith("jaxloss.")
 ]
 PUBLIC += [f"plotting.{name}" for name in jaxloss.plotting.__all__]
+PUBLIC += [f"testing.{name}" for name in jaxloss.testing.__all__]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(public(name))]
 SHARED = ["weights", "mask", "reduction", "axis_name"]
 LOSSES = [n for n in FUNCTIONS if n != "reduce" and {*SHARED} <= {*inspect.signature(public(n)).parameters}]
@@ -144,7 +150,8 @@ def test_docstrings_of_losses(name: str):
     paragraphs = doc.split("\n\n")
     assert "``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`." in paragraphs
     assert re.search(r"^\.\. math::\n  \S", doc, re.MULTILINE)
-    assert re.search(r"\b1[5-9]\d\d\b|\b20\d\d\b", section(doc, "Source")), "the source has no year"
+    source = next((paragraph for paragraph in paragraphs if paragraph.startswith("Source: ")), "")
+    assert re.search(r"\b1[5-9]\d\d\b|\b20\d\d\b", source), "the source has no year"
     assert any(paragraph.startswith("Choose it ") for paragraph in paragraphs)
 
 
@@ -185,9 +192,14 @@ def test_names_on_pages_exist(page: str):
 
 @pages
 def test_links_on_pages_lead_somewhere(page: str):
-    folder = ROOT if page == "README.md" else ROOT / "docs"
+    folder = ROOT if page == "README.md" else (DOCS / page).parent
     for path in re.findall(r"\]\((?!https://)([^)#]+)\)", PAGES[page]):
         assert (folder / path).is_file(), path
+
+
+def test_help_begins_with_every_name_by_family():
+    listed = re.findall(r"\w+", " ".join(re.findall(r"^- [^:]*:(.*(?:\n  .*)*)", jaxloss.__doc__ or "", re.MULTILINE)))
+    assert sorted(listed) == sorted(name for name in PUBLIC if "." not in name)
 
 
 def test_readme_lists_every_loss():
@@ -195,8 +207,14 @@ def test_readme_lists_every_loss():
     assert table and sorted(re.findall(r"`(\w+)`", table[0])) == sorted({*LOSSES} - REDUCTIONS)
 
 
+def test_changelog_has_the_version_and_every_name():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)[0] in (jaxloss.__version__, "Unreleased")
+    assert [name for name in PUBLIC if not re.search(rf"`(@|\w+\.)?{re.escape(name.split('.')[-1])}\b", text)] == []
+
+
 def test_nothing_waits_for_make_update():
-    """The plan, the stub, the snapshot of what is public, the README's table, the matrix of tests."""
+    """The plan, the stub, the snapshot of what is public, the README's table, the matrix of tests, names elsewhere."""
     made = subprocess.run([sys.executable, "-m", "docs.update", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert not made.returncode, (
         f"{made.stdout}{made.stderr}\nIf that is meant, run `make update`; and where tests/project/api.txt changes, "
@@ -207,8 +225,8 @@ def test_nothing_waits_for_make_update():
 @pytest.mark.parametrize(
     ("gone", "row"),
     [
-        (["huber_loss"], r"^\| a number \| `l1_loss`.*, `huber_loss` \|$"),
-        (["coral_loss"], r"^\| wrong labels \| .*, `coral_loss` \|$"),
+        (["huber_loss"], r"^\| \[a number\]\(\S+\) \| `l1_loss`.*, `huber_loss` \|$"),
+        (["coral_loss"], r"^\| \[wrong labels\]\(\S+\) \| .*, `coral_loss` \|$"),
         ([name for name in LOSSES if "._divergence." in public(name).__module__], r"^\| distributions against .* \|$"),
     ],
     ids=["of a room", "of a family", "of no row"],

@@ -169,7 +169,7 @@ def test_draws_into_axes_that_are_there():
 
 
 def test_what_does_not_fit():
-    with pytest.raises(ValueError, match=r"^plot_loss: pass at least one loss$"):
+    with pytest.raises(ValueError, match=r"^plot_loss: losses must be given, got none$"):
         plot_loss()
     with pytest.raises(ValueError, match=r"^plot_loss: over must be 'error', .* or a function, got 'errors'$"):
         plot_loss(jaxloss.l1_loss, over="errors")
@@ -191,6 +191,7 @@ def test_landscape():
 def test_landscape_into_axes_and_over_a_flat_or_infinite_loss():
     _, own = plt.subplots()
     assert plot_landscape(lambda a, b: jnp.where(a < 0, jnp.inf, 0 * a * b + 1.0), ax=own) is own
+    plot_landscape(lambda a, b: jnp.log(jnp.abs(a)) + b)  # whose slope is infinite at 0
 
 
 def test_the_package_itself_draws_nothing():

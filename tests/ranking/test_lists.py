@@ -46,17 +46,17 @@ def test_a_padded_list_is_the_short_one(case):
         return wide
 
     mask = np.isin(np.arange(width), places)[None]
-    for reduction in ("none", "mean"):
-        of_wide = call(case, **{name: padded(x) for name, x in arguments.items()}, mask=mask, reduction=reduction)
-        close(of_wide(), call(case, **arguments, reduction=reduction)())
 
-    def slope(arguments, **keywords):
-        rest = dict(arguments)
-        scores = rest.pop("scores")
-        return jax.grad(lambda s: call(case, **rest, **keywords)(s))(scores)
+    @jax.jit
+    def found(arguments, mask):
+        f = lambda x, **keywords: case.loss(**{**arguments, **case.options, "scores": x}, mask=mask, **keywords)  # noqa: E731
+        return f(arguments["scores"], reduction="none"), jax.value_and_grad(f)(arguments["scores"])
 
-    wide = slope({name: padded(x) for name, x in arguments.items()}, mask=mask)
-    close(wide[:, places], slope(arguments))
+    losses, (mean, wide) = found({name: padded(x) for name, x in arguments.items()}, mask)
+    wanted, (wanted_mean, slope) = found(arguments, None)
+    close(losses, wanted)
+    close(mean, wanted_mean)
+    close(wide[:, places], slope)
     assert not np.any(np.delete(wide, places, 1))
 
 
@@ -238,8 +238,11 @@ def test_lambda_weights_that_do_not_fit():
     arguments = jnp.float32([1, 0]), np.int32([1, 0])
     for options, says in [
         ({"lambda_weights": "mrr"}, "lambda_weights must be 'label_diff', 'dcg', 'ndcg', 'dcg2', 'ndcg2' or None, got"),
-        ({"top_n": 3}, "top_n needs lambda_weights of 'dcg', 'ndcg', 'dcg2' or 'ndcg2'"),
-        ({"top_n": 3, "lambda_weights": "label_diff"}, "top_n needs lambda_weights of 'dcg'"),
+        ({"top_n": 3}, "lambda_weights must be 'dcg', 'ndcg', 'dcg2' or 'ndcg2' with top_n, got None"),
+        (
+            {"top_n": 3, "lambda_weights": "label_diff"},
+            "lambda_weights must be 'dcg', .* with top_n, got 'label_diff'",
+        ),
         ({"top_n": 0, "lambda_weights": "dcg"}, "top_n must be an integer of at least 1, got 0"),
     ]:
         with pytest.raises(ValueError, match=f"^pairwise_hinge_loss: {says}"):

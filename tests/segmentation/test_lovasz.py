@@ -216,7 +216,9 @@ def test_messages(call, says):
 
 @pytest.mark.parametrize("loss", [softmax, hinge])
 def test_a_region_lies_on_one_device(loss):
-    says = f"{loss.__name__}: axis_name with batch_axes=.. would spread one region over devices; keep .*: batch_axes=0"
+    says = (
+        f"{loss.__name__}: axis_name must not spread one region over devices, got batch_axes=..; keep .*: batch_axes=0"
+    )
     arguments = (PROBS, LABELS) if loss is softmax else (SCORES, SIGNS)
     with pytest.raises(ValueError, match=says):
         jax.vmap(functools.partial(loss, batch_axes=(), axis_name="data"), axis_name="data")(*arguments)

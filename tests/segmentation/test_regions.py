@@ -270,7 +270,7 @@ def test_regions_that_span_devices(name):
     by_device = [x.reshape(8, 1, *x.shape[1:]) for x in arguments]
     values = jax.vmap(functools.partial(f, axis_name="batch"), axis_name="batch")(*by_device)
     close(values, np.full(8, wanted[0]))
-    with pytest.raises(ValueError, match="axis_name reduces over devices, but reduction='none' reduces nothing"):
+    with pytest.raises(ValueError, match="axis_name must be left out with reduction='none'"):
         jax.vmap(functools.partial(f, axis_name="batch", reduction="none"), axis_name="batch")(*by_device)
 
 
@@ -316,21 +316,30 @@ MESSAGES = [
     (dict(batch_axes=-1), "batch_axes must not hold the class axis, got -1 with axis=2"),
     (dict(batch_axes=(0, 0)), "batch_axes must name each axis only once, got (0, 0)"),
     (dict(batch_axes=3), "batch_axes must be an axis of probs, of shape (2, 5, 3), got 3"),
-    (dict(axis=None), "labels must have the shape of probs, (2, 5, 3), got (2, 5); of class indices axis is the axis"),
+    (
+        dict(axis=None),
+        "labels must have the shape of probs, (2, 5, 3), got (2, 5); of class indices pass the class axis as axis",
+    ),
     (
         dict(labels=LABELS.astype(np.float32)),
         "labels must be integers of shape (2, 5) or probabilities of shape (2, 5, 3), to fit probs of shape (2, 5, 3), "
         "got float32 of shape (2, 5); class indices are integers: labels.astype(jnp.int32)",
     ),
-    (dict(labels=PROBS, ignore_index=2), "ignore_index needs integer labels of the pixels' shape; else pass mask"),
+    (
+        dict(labels=PROBS, ignore_index=2),
+        "ignore_index must come with labels that are class indices, got float32; pass mask instead",
+    ),
     (
         dict(labels=PROBS > 0, axis=None, ignore_index=2),
-        "ignore_index needs integer labels of the pixels' shape; else pass mask",
+        "ignore_index must come with labels that are class indices, got bool; pass mask instead",
     ),
-    (dict(labels=PROBS, axis=None, class_weights=np.ones(3)), "class_weights need a class axis, got axis=None"),
+    (
+        dict(labels=PROBS, axis=None, class_weights=np.ones(3)),
+        "class_weights must come with a class axis, got axis=None",
+    ),
     (dict(batch_axes=1.0), "batch_axes must be an integer or a tuple of them, got 1.0"),
     (dict(squared=1), "squared must be a bool, got 1"),
-    (dict(class_weights=np.ones(2)), "class_weights must have shape (3,), one for each class, got shape (2,)"),
+    (dict(class_weights=np.ones(2)), "class_weights must have shape (3,), one for each class, got (2,)"),
 ]
 
 

@@ -245,6 +245,6 @@ def test_messages(change, says):
 
 
 def test_an_image_lies_on_one_device():
-    says = r"ssim_loss: axis_name with batch_axes=\(\) would spread one image over devices; keep .*: batch_axes=0"
+    says = r"ssim_loss: axis_name must not spread one image over devices, got batch_axes=\(\); keep .*: batch_axes=0"
     with pytest.raises(ValueError, match=says):
         jax.vmap(functools.partial(ssim, batch_axes=(), axis_name="data"), axis_name="data")(X, X)

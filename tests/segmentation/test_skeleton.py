@@ -144,6 +144,6 @@ def test_iterations_are_counted(iterations):
 
 
 def test_an_image_lies_on_one_device():
-    says = r"cldice_loss: axis_name with batch_axes=\(\) would spread one region over devices; keep .*: batch_axes=0"
+    says = r"cldice_loss: axis_name must not spread one region over devices, got batch_axes=\(\); keep .*: batch_axes=0"
     with pytest.raises(ValueError, match=says):
         jax.vmap(functools.partial(cldice, batch_axes=(), axis_name="data"), axis_name="data")(PROBS, LABELS)

@@ -102,6 +102,19 @@ CASES = [
         fixed=(3, 4),
         smooth=True,
     ),
+    Case(
+        jaxloss.soft_dtw_loss,
+        {
+            "predictions": normal(4, 2),
+            "labels": normal(3, 2),
+            "prediction_lengths": lengths(4, 3, 2, 4, 1, 3, 4, 2),
+            "label_lengths": lengths(3, 1, 2, 3, 1, 1, 3, 2),
+        },
+        formulas.soft_dtw,
+        bad=(*out_of("prediction_lengths", 4), *out_of("label_lengths", 3)),
+        kept=(0,),
+        smooth=True,
+    ),
 ]
 MORE = [
     Case(
@@ -135,5 +148,13 @@ MORE = [
         {"kernel": KERNEL, "bias": linear_weights(6), "blank": 5, "activation": cubic, "chunk_size": 2},
         kept=(0,),
         name="options",
+    ),
+    Case(
+        jaxloss.soft_dtw_loss,
+        {"predictions": normal(4, 2), "labels": normal(4, 2)},
+        formulas.soft_dtw,
+        {"gamma": 0.5, "divergence": True},
+        kept=(0,),
+        name="divergence",
     ),
 ]

@@ -91,3 +91,29 @@ def rnnt(logits, labels, logit_lengths=None, label_lengths=None, blank=0):
 def linear_rnnt(hidden_frames, hidden_labels, labels, kernel, bias=0.0, activation=np.tanh, chunk_size=None, **options):
     joint = activation(hidden_frames[:, :, None] + hidden_labels[:, None])
     return rnnt(joint @ np.asarray(kernel, np.float64) + np.asarray(bias, np.float64), labels, **options)
+
+
+def soft_dtw(predictions, labels, gamma=1.0, divergence=False, prediction_lengths=None, label_lengths=None):
+    rows = len(predictions)
+    steps = _lengths(prediction_lengths, rows, predictions.shape[1])
+    others = _lengths(label_lengths, rows, labels.shape[1])
+
+    def alignments(i, j):
+        """All ways to the pair of steps i and j, as sums of what they lead through."""
+        if (i, j) == (0, 0):
+            return [[(0, 0)]]
+        before = [(i - 1, j), (i, j - 1), (i - 1, j - 1)]
+        return [[*path, (i, j)] for k, m in before if k >= 0 <= m for path in alignments(k, m)]
+
+    def apart(x, y):
+        if not len(x) or not len(y):
+            return 0.0 if len(x) == len(y) else np.inf
+        costs = np.square(x[:, None] - y).sum(-1)
+        every = np.array([sum(costs[cell] for cell in path) for path in alignments(len(x) - 1, len(y) - 1)])
+        return gamma * _minus_log_sum(-every / gamma)
+
+    def loss(row):
+        x, y = predictions[row, : steps[row]], labels[row, : others[row]]
+        return apart(x, y) - (apart(x, x) + apart(y, y)) / 2 if divergence else apart(x, y)
+
+    return np.array([loss(row) for row in range(rows)])

@@ -15,6 +15,7 @@ import jaxloss
 from . import formulas
 
 
+pytestmark = pytest.mark.usefixtures("compiles_fast")
 RNG = np.random.default_rng(0)
 close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6)
 
@@ -40,15 +41,20 @@ SHORT = {
         {"logits": LOGITS, "transitions": normal(5, 5), "labels": classes(0, 5, 2, 6)},
         {"lengths": np.array([4, 5])},
     ),
+    jaxloss.soft_dtw_loss: (
+        {"predictions": normal(2, 6, 3), "labels": normal(2, 3, 3)},
+        {"prediction_lengths": np.array([4, 5]), "label_lengths": np.array([2, 1])},
+    ),
 }
 every_loss = pytest.mark.parametrize("loss", SHORT, ids=lambda loss: loss.__name__)
 
 
 def cut(name, x, lengths, row):
     """What exists of one sequence, and the same as an index."""
-    frames = int(lengths.get("logit_lengths", lengths.get("lengths"))[row])
-    labels = int(lengths.get("label_lengths", lengths.get("lengths"))[row])
+    counts = [int(x[row]) for x in lengths.values()]
+    frames, labels = counts[0], counts[-1]
     sizes = {
+        "predictions": (frames,),
         "logits": (frames, labels + 1)[: x.ndim - 2],
         "hidden_frames": (frames,),
         "hidden_labels": (labels + 1,),
@@ -70,7 +76,7 @@ def test_a_length_is_the_short_sequence_whatever_lies_beyond(loss):
     total = 0.0
     for row in range(2):
         short = {name: x[cut(name, x, lengths, row)] for name, x in arguments.items()}
-        own, wanted = jax.value_and_grad(lambda x, short=short: loss(**{**short, first: x}))(short[first])
+        own, wanted = jax.jit(jax.value_and_grad(lambda x, short=short: loss(**{**short, first: x})))(short[first])
         here = cut(first, arguments[first], lengths, row)
         close(slope[here], wanted)
         total += own
@@ -99,7 +105,9 @@ def test_axes_without_a_place():
         y = np.ones((2, labels), int)
         close(jaxloss.ctc_loss(z[:, :0], y, reduction="none"), wanted)
         close(jaxloss.rnnt_loss(np.zeros((2, 0, labels + 1, 4), np.float32), y, reduction="none"), wanted)
-    close(jaxloss.crf_nll_loss(z[:, :0], np.zeros((4, 4), np.float32), np.zeros((2, 0), int), reduction="none"), 0)
+    crf = functools.partial(jaxloss.crf_nll_loss, z[:, :0], np.zeros((4, 4), np.float32), np.zeros((2, 0), int))
+    close(crf(reduction="none"), 0)
+    np.testing.assert_array_equal(crf(lengths=np.array([0, 1]), reduction="none"), [0, np.nan])
 
 
 # --- what fits no path ---------------------------------------------------------------------------------------------
@@ -130,7 +138,8 @@ def test_what_fits_no_path_costs_infinity_and_leaves_others_alone(name):
     alone = {key: x[:1] for key, x in options.items()}
     f = lambda z: jaxloss.ctc_loss(z, labels, **options, reduction="none")  # noqa: E731
     losses, *found = jax.jit(functools.partial(derivatives, f))(jnp.asarray(logits))
-    _, *wanted = derivatives(lambda z: jaxloss.ctc_loss(z, labels[:1], **alone), jnp.asarray(logits[:1]))
+    f = lambda z: jaxloss.ctc_loss(z, labels[:1], **alone)  # noqa: E731
+    _, *wanted = jax.jit(functools.partial(derivatives, f))(jnp.asarray(logits[:1]))
     assert losses[1] == np.inf and np.isfinite(losses[0])
     for slopes, own in zip(found, wanted):
         close(slopes[:1], own)
@@ -193,6 +202,12 @@ def test_a_long_sequence_against_float64():
     assert np.abs(found - exact).max() < 5e-5
 
 
+def test_a_blank_of_numpy(x64):
+    with jax.numpy_dtype_promotion("strict"):
+        close(jaxloss.ctc_loss(LOGITS, LABELS, blank=np.int64(0)), jaxloss.ctc_loss(LOGITS, LABELS))
+        close(jaxloss.rnnt_loss(CELLS, LABELS, blank=np.int64(0)), jaxloss.rnnt_loss(CELLS, LABELS))
+
+
 def test_ctc_against_optax():
     z, y = normal(4, 30, 8), classes(1, 8, 4, 6)
     frames, labels = np.array([30, 25, 20, 30]), np.array([6, 5, 0, 3])
@@ -235,6 +250,45 @@ def test_unlikelihood_of_what_is_sure():
     assert jaxloss.unlikelihood_loss(z[:, :1], np.array([0])) == np.inf
 
 
+@pytest.mark.parametrize("divergence", [False, True])
+def test_soft_dtw_at_infinities_and_far_apart(divergence):
+    """A series with an infinity costs infinity, beside itself nothing, and leaves others alone."""
+    x, y = normal(3, 5, 2), normal(3, 4, 2)
+    f = lambda x, y: jaxloss.soft_dtw_loss(x, y, divergence=divergence, reduction="none")  # noqa: E731
+    slope = jax.grad(lambda x, y: jnp.sum(f(x, y)), (0, 1))
+    (wanted, wanted_slopes), far = (f(x, y), slope(x, y)), x.copy()
+    far[0, 1, 0], far[1, 2, 1] = np.inf, 3e38
+    losses, slopes = f(far, y), slope(far, y)
+    np.testing.assert_array_equal(losses[:2], np.inf)
+    close(losses[2], wanted[2])
+    for found, expected in zip(slopes, wanted_slopes):
+        close(found[2], expected[2])
+        assert not np.any(found[:2])
+    assert np.all(np.isfinite(f(far, far)))
+
+
+def test_soft_dtw_near_its_limit_and_as_a_divergence():
+    x, y = normal(3, 6, 2), normal(3, 7, 2)
+    costs = np.square(x[:, :, None] - y[:, None]).sum(-1)
+    hard = np.full((3, 7, 8), np.inf)
+    hard[:, 0, 0] = 0
+    for i, j in np.ndindex(6, 7):
+        hard[:, i + 1, j + 1] = costs[:, i, j] + np.minimum(
+            np.minimum(hard[:, i, j + 1], hard[:, i + 1, j]), hard[:, i, j]
+        )
+    close(jaxloss.soft_dtw_loss(x, y, gamma=1e-5, reduction="none"), hard[:, -1, -1], rtol=1e-4)
+    same = jax.value_and_grad(lambda x: jaxloss.soft_dtw_loss(x, y, divergence=True))(y)
+    close(same[0], 0)
+    close(same[1], 0)
+
+
+def test_soft_dtw_by_its_gamma():
+    x, y = normal(3, 6, 2), normal(3, 7, 2)
+    expected = [formulas.soft_dtw(*(z[:, :4].astype(float) for z in (x, y)), gamma=gamma) for gamma in (0.699, 0.701)]
+    slope = jax.grad(lambda gamma: jaxloss.soft_dtw_loss(x[:, :4], y[:, :4], gamma=gamma, reduction="sum"))(0.7)
+    close(slope, np.sum(expected[1] - expected[0]) / 0.002, rtol=1e-4)
+
+
 def test_linear_is_the_transducer_of_its_logits():
     frames, options = normal(2, 6, 4), {"bias": normal(5), **LENGTHS}
     joint = lambda f, g, w, b: jnp.tanh(f[:, :, None] + g[:, None]) @ w + b[None, None, None]  # noqa: E731
@@ -256,6 +310,7 @@ def temporaries(f, *shapes):
     return compiled.memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.as_users_compile
 def test_temporaries_of_ctc():
     """Less than half of what Optax takes."""
     y = classes(1, 64, 16, 40)
@@ -266,6 +321,7 @@ def test_temporaries_of_ctc():
     assert ours < 0.5 * theirs
 
 
+@pytest.mark.as_users_compile
 def test_temporaries_of_transducers():
     """Beside the logits and their gradient next to nothing; without logits a small part of them."""
     y = classes(1, 512, 2, 20)
@@ -275,6 +331,15 @@ def test_temporaries_of_transducers():
     y = classes(1, 1000, 4, 40)
     linear = lambda f, g, w: jaxloss.linear_rnnt_loss(f, g, w, y)  # noqa: E731
     assert temporaries(linear, (4, 200, 256), (4, 41, 256), (256, 1000)) < 0.15 * 4 * 4 * 200 * 41 * 1000
+    y = classes(1, 11, 64, 7)  # few: there the joint layer is what is large, of which some frames are held at once
+    assert temporaries(linear, (64, 42, 128), (64, 8, 128), (128, 11)) < 0.7 * 4 * 64 * 42 * 8 * 128
+
+
+@pytest.mark.as_users_compile
+def test_temporaries_of_soft_dtw():
+    """Some values for each pair of steps, none for each feature of one."""
+    shape = (4, 100, 32)
+    assert temporaries(jaxloss.soft_dtw_loss, shape, shape) < 12 * 4 * 4 * 100 * 100
 
 
 # --- messages ------------------------------------------------------------------------------------------------------
@@ -307,7 +372,7 @@ MESSAGES = [
     (lambda: rnnt(LOGITS[:, 0], LABELS), "rnnt_loss: logits must have shape [..., frames, labels + 1, classes], got"),
     (
         lambda: rnnt(CELLS, LABELS[:, 1:]),
-        "rnnt_loss: labels must be one less than the places of logits, 4; 2 labels make 3 places",
+        "rnnt_loss: labels must have shape (2, 3), one label less than the places of logits, got (2, 2)",
     ),
     (
         lambda: linear(normal(4), **HEAD, labels=LABELS),
@@ -323,11 +388,27 @@ MESSAGES = [
     ),
     (
         lambda: linear(normal(2, 6, 4), **HEAD | {"kernel": normal(5, 4)}, labels=LABELS),
-        "linear_rnnt_loss: kernel must have shape (4, classes), got (5, 4)",
+        "linear_rnnt_loss: kernel must have shape (4, classes), got (5, 4); transposed it fits: kernel.T",
+    ),
+    (
+        lambda: linear(normal(2, 6, 4), **HEAD | {"kernel": normal(4, 0)}, labels=LABELS),
+        "linear_rnnt_loss: kernel must have shape (4, classes), got (4, 0)",
     ),
     (
         lambda: linear(normal(2, 6, 4), **HEAD, labels=LABELS, chunk_size=0),
         "linear_rnnt_loss: chunk_size must be at least 1, got 0",
+    ),
+    (
+        lambda: J.soft_dtw_loss(normal(4), normal(4)),
+        "soft_dtw_loss: predictions must have shape [..., steps, features], got (4,)",
+    ),
+    (
+        lambda: J.soft_dtw_loss(normal(2, 4, 3), normal(2, 5, 2)),
+        "soft_dtw_loss: labels must have shape (2, other steps, 3), got (2, 5, 2)",
+    ),
+    (
+        lambda: J.soft_dtw_loss(normal(2, 4, 3), normal(2, 5, 3), prediction_lengths=np.ones(2)),
+        "soft_dtw_loss: prediction_lengths must be integers of shape (2,), got float32 of shape (2,)",
     ),
 ]
 

@@ -1,0 +1,1 @@
+"""What others call what is here."""

@@ -1,0 +1,1 @@
+"""Reinforcement learning of policies: log-probabilities of what was done against those of an older policy."""
