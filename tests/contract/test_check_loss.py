@@ -172,6 +172,11 @@ def test_members_without_labels_of_their_own():
     assert len(check_loss(jaxloss.loss(bag_loss), X, Y[:, 0], mask=np.ones((8, 2)))) == 13
 
 
+def test_an_argument_that_all_rows_share():
+    kernel, labels = RNG.normal(size=(2, 5)).astype(np.float32), RNG.integers(5, size=8)
+    assert len(check_loss(jaxloss.linear_cross_entropy, X, kernel, labels)) == 13
+
+
 def test_devices_without_masks():
     def loss(predictions, labels, *, reduction="mean", axis_name=None):
         return good(predictions, labels, reduction=reduction, axis_name=axis_name)
