@@ -7,6 +7,7 @@ has a reference of its own. Options are those of the loss by default, unless the
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import jax.numpy as jnp
@@ -21,11 +22,6 @@ from post_training import POST_TRAINING
 from row import Draw, F, Loss, Row, Targets, bce, by_hand, by_keras, by_optax, ce, keras, torch
 
 import jaxloss
-
-
-NOT_LOSSES = {"Total", "checked", "combine", "class_balanced_weights", "dynamic_weight_average", "gradnorm_loss"}
-NOT_LOSSES |= {"uncertainty_weighting", "reduce", "next_token_labels"}
-NOT_LOSSES |= {"LogProbs", "linear_log_probs", "softmax_log_probs"}
 
 
 # Data as in training: some rows are sure, right or wrong.
@@ -529,5 +525,6 @@ OTHERS = [
 ]
 
 ROWS = TARGETED + OTHERS
-LOSSES = {x for x in dir(jaxloss) if x[0] != "_" and callable(getattr(jaxloss, x))} - NOT_LOSSES
+SIGNATURES = {name: inspect.signature(f) for name, f in vars(jaxloss).items() if inspect.isfunction(f)}
+LOSSES = {name for name, signature in SIGNATURES.items() if "reduction" in signature.parameters} - {"reduce"}
 MISSING = sorted(LOSSES - {row.loss for row in ROWS})

@@ -18,6 +18,10 @@ NUMBER = jax.ShapeDtypeStruct((), jnp.int32)
 BYTES = ROWS * COLUMNS * 4
 
 
+def test_every_loss_has_a_row():
+    assert rows.LOSSES and rows.MISSING == []
+
+
 def read(f, *arguments):
     program = hlo.Program(jax.jit(f).lower(*arguments).compile().as_text())
     return program.cost(), program
