@@ -13,7 +13,7 @@ from .._contract.total import over_devices
 from .._contract.types import Array, ArrayLike, AxisName, NonNegative, Reduction
 from .._contract.units import power_of_two
 from .._contract.weights import element_weights
-from .._numerics.derivatives import at_least, positive, square, times
+from .._numerics.derivatives import at_least, positive, root, square, times
 from .._numerics.products import product
 from . import columns
 from .columns import Side
@@ -84,7 +84,7 @@ def vicreg_loss(
     for x in (a, b):
         x = x - _mean(x, counts, number, axis_name)
         variance = over_devices(jnp.sum(share[:, None] * square(x), 0), axis_name)
-        shortfall = jnp.sum(positive(1 - _root(variance + eps)))
+        shortfall = jnp.sum(positive(1 - root(variance + eps)))
         loss += times(0.5 * variance_weight / features, shortfall)
         loss += times(covariance_weight / features, _beside_diagonal(x, x, share, variance, axis_name))
     return reduce(loss, mask=number != 0, reduction=reduction)
@@ -179,11 +179,6 @@ def _divisor(number: Array) -> Array:
 
 def _mean(x: Array, counts: Array, number: Array, axis_name: AxisName | None) -> Array:
     return (over_devices(jnp.sum(counts[:, None] * x, 0), axis_name) / _divisor(number))[None]
-
-
-def _root(x: Array) -> Array:
-    """The square root, with slope 0 at 0."""
-    return jnp.where(x == 0, 0, jnp.sqrt(jnp.where(x == 0, 1, x)))
 
 
 def _standardized(

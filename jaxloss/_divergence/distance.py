@@ -18,7 +18,7 @@ from .._contract.reduction import reduce
 from .._contract.shapes import along, exactly, unsharded
 from .._contract.types import Array, ArrayLike, Axes, AxisName, Reduction
 from .._numerics import norm
-from .._numerics.derivatives import absolute, with_partials
+from .._numerics.derivatives import absolute, root
 from .distributions import from_probs
 
 
@@ -182,16 +182,11 @@ def _root_slope(p: Array, y: Array) -> Array:
     """``(1 - sqrt(y / p)) / 2``, in which a `p` of 0 counts as the smallest normal number."""
     least = jnp.finfo(p.dtype).tiny ** 0.5
     some = jnp.where(p == 0, 1, p)
-    return 0.5 * jnp.where(p == 0, 1 - _root(y) / least, _roots_apart(some, y) / jnp.sqrt(some))
-
-
-@with_partials(lambda x: jnp.where(x == 0, 0, 0.5 / jnp.sqrt(jnp.where(x == 0, 1, x))))
-def _root(x: Array) -> Array:
-    return jnp.sqrt(x)
+    return 0.5 * jnp.where(p == 0, 1 - root(y) / least, _roots_apart(some, y) / jnp.sqrt(some))
 
 
 def _roots_apart(p: Array, y: Array) -> Array:
-    total = _root(p) + _root(y)
+    total = root(p) + root(y)
     return (p - y) / jnp.where(total == 0, 1, total)
 
 

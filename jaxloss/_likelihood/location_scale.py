@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -34,9 +36,6 @@ from .._numerics.derivatives import (
 )
 from .._numerics.softmax import row_max, shifted
 from .._numerics.special import HALF_LOG_2_PI, cauchy, log1p_deficit, stirling_error
-
-
-_LOG_2 = 0.6931471805599453
 
 
 @jit
@@ -140,7 +139,7 @@ def laplace_nll_loss(
     scale = inputs.parameter("scale", scale, "(0, inf)", mask, predictions)
     losses = jnp.log(scale) + quotient(absolute(predictions - labels), scale)
     if full:
-        losses = losses + _LOG_2
+        losses = losses + math.log(2)
     return reduce(losses, weights, mask, reduction=reduction, axis_name=axis_name)
 
 

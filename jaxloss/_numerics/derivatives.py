@@ -97,7 +97,8 @@ positive = differentiable(lambda x: jnp.where(x <= 0, 0, x), (above_zero,))
 @with_partials(lambda a, b: jnp.ones_like(a), lambda a, b: -jnp.ones_like(b))
 def difference(a: Array, b: Array) -> Array:
     """``a - b``, 0 for equal infinities."""
-    return jnp.where((a == b) & jnp.isinf(a), 0, a - b)  # equals that are finite have a slope
+    same = (a == b) & jnp.isinf(a)  # equals that are finite have a slope
+    return jnp.where(same, 0, a) - jnp.where(same, 0, b)
 
 
 def _quotient_rule(primals: tuple[Array, ...], tangents: tuple[Any, ...]) -> tuple[Array, Array]:
@@ -117,6 +118,12 @@ quotient.defjvp(_quotient_rule, symbolic_zeros=True)
 def reciprocal(x: Array) -> Array:
     """``1 / x``, for temperatures: one that is learned by its logarithm has a finite slope however low it is."""
     return 1 / x
+
+
+@with_partials(lambda x: jnp.where(x == 0, 0, 0.5 / jnp.sqrt(jnp.where(x == 0, 1, x))))
+def root(x: Array) -> Array:
+    """The square root, with slope 0 at 0."""
+    return jnp.sqrt(x)
 
 
 def at_least(x: Array, least: ArrayLike) -> Array:

@@ -9,6 +9,7 @@ alike, so that XLA keeps one. In float64, where nobody waits for them, they are 
 from __future__ import annotations
 
 import functools
+import math
 
 import jax.numpy as jnp
 
@@ -67,7 +68,7 @@ def log_cosh(x: Array) -> Array:
         near = -0.5 * jnp.log1p(-jnp.square(jnp.tanh(jnp.minimum(distance, 1))))
     else:
         near = small * horner(small, *_LOG_COSH)
-    return jnp.where(distance < 1, near, distance - 0.6931471805599453 + log1p_unit(jnp.exp(-2 * distance)))
+    return jnp.where(distance < 1, near, distance - math.log(2) + log1p_unit(jnp.exp(-2 * distance)))
 
 
 @functools.partial(

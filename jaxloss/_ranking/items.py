@@ -5,6 +5,7 @@ What doesn't fit in an item makes all of its list NaN, so that the slope of none
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -115,8 +116,8 @@ def gains(given: Lists, normalized: bool, top_n: int | None = None) -> Array:
     y, exists = given.labels, given.exists
     if not normalized:
         fits = y < jnp.finfo(y.dtype).maxexp  # others are infinite, without a slope
-        return jnp.where(fits, jnp.expm1(0.6931471805599453 * jnp.where(fits & exists, y, 0)), jnp.inf)
+        return jnp.where(fits, jnp.expm1(math.log(2) * jnp.where(fits & exists, y, 0)), jnp.inf)
     unit = jnp.max(lax.stop_gradient(y), -1, keepdims=True, initial=0)
-    g = jnp.where(exists, -jnp.exp2(y - unit) * jnp.expm1(-0.6931471805599453 * y), 0)
+    g = jnp.where(exists, -jnp.exp2(y - unit) * jnp.expm1(-math.log(2) * y), 0)
     ideal = jnp.sum(g * discount(ranks(y, exists), top_n), -1, keepdims=True)
     return g / jnp.where(ideal == 0, 1, ideal)

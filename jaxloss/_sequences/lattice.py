@@ -26,18 +26,13 @@ _EVERY = 8  # steps of a scan after which its level is taken off
 @jax.custom_jvp
 def log_add(x: Array, y: Array) -> Array:
     """``log(exp(x) + exp(y))``. The selection, not a maximum, has the slope that the rest expects of it at ties."""
-    return jnp.where(x >= y, x, y) + log1p_unit(exp_minus_abs(_gap(x, y)))
+    return jnp.where(x >= y, x, y) + log1p_unit(exp_minus_abs(difference(x, y)))
 
 
 @log_add.defjvp
 def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     (x, y), (d_x, d_y) = primals, tangents
-    return log_add(x, y), d_y + sigmoid(_gap(x, y)) * (d_x - d_y)
-
-
-def _gap(x: Array, y: Array) -> Array:
-    """How far `x` is above `y`; -inf where both are, without a NaN on the way."""
-    return difference(x, jnp.where((x == -jnp.inf) & (y == -jnp.inf), 0, y))
+    return log_add(x, y), d_y + sigmoid(difference(x, y)) * (d_x - d_y)
 
 
 def log_sum(x: Array, axis: int) -> Array:
