@@ -143,38 +143,59 @@ def labels_for(
         mask = wanted if mask is None else jnp.where(wanted, broadcastable("mask", mask, rows), jnp.zeros_like(mask))
     exists = None if mask is None else row_mask(mask, scores, (axis,))
     hint = "" if allowed is None else ", in classes that class_mask allows"
-
-    if soft:
-        near = rounding(labels, scores.dtype)
-        labels = labels.astype(scores.dtype)
-        if exists is not None:
-            labels = jnp.where(exists, labels, 0)
-        fits = within(labels, "[0, 1]", near)
-        if allowed is not None:
-            fits &= allowed | (jnp.abs(labels) <= near)
-        report("labels", labels, fits, f"lie in [0, 1]{hint}")
-        if allowed is None:  # not jnp.all, which would write a mask to memory; the maximum may lose a NaN
-            held = lax.stop_gradient(labels)
-            fits = jnp.max(jnp.abs(held - 0.5), axis, keepdims=True) <= 0.5 + near
-            fits &= ~jnp.isnan(jnp.sum(held, axis, keepdims=True))
-        labels = nearest(labels, "[0, 1]")
-        if allowed is not None:
-            labels = jnp.where(allowed, labels, 0)
-        fits = devices.pall(jnp.all(fits, axis, keepdims=True), axis_name)
-    else:
-        own = scores.shape[axis]
-        count = own * devices.axis_size(axis_name)
-        given = jnp.expand_dims(labels, axis)
-        fits = (given >= 0) & (given < count)
-        labels = devices.local_index(jnp.where(fits, given, 0).astype(jnp.int32), own, axis_name)
-        if allowed is not None:
-            spread = allowed | jnp.zeros_like(scores, bool)  # as the scores are
-            of_label, ours = at_local_label(spread, labels, axis)
-            fits &= devices.pall(of_label | ~ours, axis_name)
-        if exists is not None:
-            fits |= ~exists
-        report("labels", jnp.squeeze(given, axis), jnp.squeeze(fits, axis), f"lie in [0, {count}){hint}")
+    labels, fits = (_probabilities if soft else _indices)(labels, scores, axis, exists, allowed, hint, axis_name)
     return Labels(labels, nan_unless(fits, scores.dtype), mask, exists)
+
+
+def _probabilities(
+    labels: Array,
+    scores: Array | jax.ShapeDtypeStruct,
+    axis: int,
+    exists: Array | None,
+    allowed: Array | None,
+    hint: str,
+    axis_name: AxisName | None,
+) -> tuple[Array, Array]:
+    """Labels of the scores' shape, 0 where masked, and whether those of each row fit."""
+    near = rounding(labels, scores.dtype)
+    labels = labels.astype(scores.dtype)
+    if exists is not None:
+        labels = jnp.where(exists, labels, 0)
+    fits = within(labels, "[0, 1]", near)
+    if allowed is not None:
+        fits &= allowed | (jnp.abs(labels) <= near)
+    report("labels", labels, fits, f"lie in [0, 1]{hint}")
+    if allowed is None:  # not jnp.all, which would write a mask to memory; the maximum may lose a NaN
+        held = lax.stop_gradient(labels)
+        fits = jnp.max(jnp.abs(held - 0.5), axis, keepdims=True) <= 0.5 + near
+        fits &= ~jnp.isnan(jnp.sum(held, axis, keepdims=True))
+    labels = nearest(labels, "[0, 1]") if allowed is None else jnp.where(allowed, nearest(labels, "[0, 1]"), 0)
+    return labels, devices.pall(jnp.all(fits, axis, keepdims=True), axis_name)
+
+
+def _indices(
+    labels: Array,
+    scores: Array | jax.ShapeDtypeStruct,
+    axis: int,
+    exists: Array | None,
+    allowed: Array | None,
+    hint: str,
+    axis_name: AxisName | None,
+) -> tuple[Array, Array]:
+    """Labels among the classes of this device, and whether that of each row fits."""
+    own = scores.shape[axis]
+    count = own * devices.axis_size(axis_name)
+    given = jnp.expand_dims(labels, axis)
+    fits = (given >= 0) & (given < count)
+    labels = devices.local_index(jnp.where(fits, given, 0).astype(jnp.int32), own, axis_name)
+    if allowed is not None:
+        spread = allowed | jnp.zeros_like(scores, bool)  # as the scores are
+        of_label, ours = at_local_label(spread, labels, axis)
+        fits &= devices.pall(of_label | ~ours, axis_name)
+    if exists is not None:
+        fits |= ~exists
+    report("labels", jnp.squeeze(given, axis), jnp.squeeze(fits, axis), f"lie in [0, {count}){hint}")
+    return labels, fits
 
 
 def no_probabilities(labels: Array, rows: tuple[int, ...]) -> None:

@@ -140,17 +140,17 @@ CONTRACT tests/contract/test_gradients.py -k gaussian_nll_loss
 
 a label of -1 wraps: _contract/classes.py
 CONTRACT -k "[cross_entropy] or [cross_entropy-options"
--         fits = (given >= 0) & (given < count)
--         labels = devices.local_index(jnp.where(fits, given, 0)
-+         fits = given < count
-+         labels = devices.local_index(jnp.where(fits, given % count, 0)
+-     fits = (given >= 0) & (given < count)
+-     labels = devices.local_index(jnp.where(fits, given, 0)
++     fits = given < count
++     labels = devices.local_index(jnp.where(fits, given % count, 0)
 
 a label out of range is clamped: _contract/classes.py
 CONTRACT -k "[cross_entropy] or [cross_entropy-options"
--         fits = (given >= 0) & (given < count)
--         labels = devices.local_index(jnp.where(fits, given, 0)
-+         fits = jnp.ones(given.shape, bool)
-+         labels = devices.local_index(jnp.clip(given, 0, count - 1)
+-     fits = (given >= 0) & (given < count)
+-     labels = devices.local_index(jnp.where(fits, given, 0)
++     fits = jnp.ones(given.shape, bool)
++     labels = devices.local_index(jnp.clip(given, 0, count - 1)
 
 one label too many: _contract/classes.py
 CONTRACT -k "[cross_entropy] or [cross_entropy-options"
