@@ -15,7 +15,6 @@ import argparse
 import datetime
 import functools
 import itertools
-import json
 import math
 import os
 import re
@@ -30,6 +29,7 @@ os.environ.update(TPU_SKIP_MDS_QUERY="1", TPU_ACCELERATOR_TYPE="v5litepod-4")
 os.environ.update(TPU_WORKER_HOSTNAMES="localhost", TPU_WORKER_ID="0")
 
 import jax
+from glance import kept
 from hlo import TURNS, Program
 from jax.experimental import topologies
 from jax.sharding import SingleDeviceSharding
@@ -197,10 +197,10 @@ def plain(found: Result, measures: Sequence[str]) -> dict[str, Any]:
     """What `glance.py` reads."""
     ratios = {measure: found.ratio(measure) for measure in measures}
     memory = [x and x.temporaries for x in (found.ours, found.theirs)]
-    return {"loss": found.problem.loss, **ratios, "temporaries": memory}
+    return {"loss": str(found.problem).replace("`", ""), **ratios, "temporaries": memory}
 
 
-def one_chip(name: str, dtype: str, chosen: Callable[[Any], bool]) -> tuple[str, dict[str, Any]]:
+def one_chip(name: str, dtype: str, chosen: Callable[[Any], bool]) -> tuple[str, str]:
     chip = CHIPS[name]
     sharding = SingleDeviceSharding(chip.devices()[0])
     parts = [
@@ -220,7 +220,7 @@ def one_chip(name: str, dtype: str, chosen: Callable[[Any], bool]) -> tuple[str,
     head = [f"# Compiled for {name}, {dtype}", NEVER_RUN, f"{HOW}\n{MEASURES[chip.measure]}"]
     rows = [plain(found, ("traffic", chip.measure)) for found in results]
     text = "\n\n".join([*head, about(), score(results, chip.measure), *tables])
-    return text, {"where": f"{name}, {dtype}; {about()}", "rows": rows}
+    return text, kept(f"{name}, {dtype}; {about()}", rows)
 
 
 def about() -> str:
@@ -264,13 +264,13 @@ def main() -> None:
     def write(name: str, text: str) -> None:
         if not options.only:
             folder.mkdir(exist_ok=True)
-            folder.joinpath(f"accelerators-{name}").write_text(f"{text}\n")
+            folder.joinpath(f"accelerators-{name}").write_text(text.rstrip("\n") + "\n")
 
     for name, dtype in itertools.product(targets, options.dtypes.split(",")):
         print(f"\n{name}, {dtype}\n")
         text, rows = one_chip(name, dtype, chosen)
         write(f"{name}-{dtype}.md", text)
-        write(f"{name}-{dtype}.json", json.dumps(rows, indent=1))
+        write(f"{name}-{dtype}.json", rows)
     if "v5e" in targets and "bfloat16" in options.dtypes:
         print("\nv5e, eight of them, bfloat16\n", flush=True)
         write("v5e-sharded.md", eight_chips(options.only))

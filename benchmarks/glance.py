@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,20 @@ other's, below 1 is better; how many rows are ahead (at most 0.9), about the sam
 that lies farthest behind. "JAX" is the row's own peer: Optax or rax where they have the loss, else the formula by hand,
 without our checks. "New memory" is time again, in pages that the system has to clear first. What was compiled for a
 chip was never run on one. [NOTES.md](../NOTES.md) says why we are behind where we are."""
+
+
+def kept(where: str, rows: Sequence[dict[str, Any]]) -> str:
+    """For this table: what a benchmark found, a line a row, and what it was run on."""
+
+    def short(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {name: short(value) for name, value in x.items()}
+        return (
+            [short(value) for value in x] if isinstance(x, list) else float(f"{x:.4g}") if isinstance(x, float) else x
+        )
+
+    lines = ",\n".join(json.dumps(short(row)) for row in rows)
+    return f'{{"where": {json.dumps(where)}, "rows": [\n{lines}\n]}}\n'
 
 
 class Column(NamedTuple):
@@ -69,8 +82,8 @@ TABLES = {
 
 
 def family(loss: str) -> str:
-    wing = getattr(jaxloss, loss).__module__.rpartition(".")[0]
-    return (sys.modules[wing].__doc__ or wing).splitlines()[0].rstrip(".")
+    wing = getattr(jaxloss, loss.partition(",")[0]).__module__.rpartition(".")[0]
+    return (sys.modules[wing].__doc__ or wing).splitlines()[0].partition(":")[0].rstrip(".")
 
 
 def cell(rows: Sequence[dict[str, Any]], column: Column) -> str:
@@ -94,7 +107,7 @@ def table(columns: Sequence[Column]) -> str:
             rows = [row for row in files[column.file]["rows"] if name in ("all", family(row["loss"]))]
             cells.append(cell(rows, column))
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    where = (f"{re.sub('-(cpu)?|[.]json', ' ', file).strip()}: {found['where']}" for file, found in files.items())
+    where = (f"[{file[:-5]}]({file[:-4]}md): {found['where']}" for file, found in files.items())
     return "\n\n".join(["\n".join(lines), *where])
 
 

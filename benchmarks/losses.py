@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib.metadata
-import json
 import os
 import platform
 import re
@@ -31,6 +30,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch wants memory too
 
 import jax
+from glance import kept
 from measure import Record, Result, allocate, fresh_ratios, measured, on_gpu
 from row import torch
 from rows import MISSING, OTHERS, ROWS, TARGETED
@@ -142,7 +142,7 @@ def described(record: Record) -> list[str]:
 def plain(result: Result) -> dict[str, Any]:
     """What `glance.py` reads."""
     return {
-        "loss": result.row.loss,
+        "loss": label(result),
         "peer": peer_of(result),
         "time": {name: [x for x in (r.ratio[1], r.fresh) if x] for name, r in result.records.items()},
         "temporaries": {name: r.temporaries for name, r in result.records.items() if r.temporaries is not None},
@@ -260,8 +260,7 @@ def main() -> None:
     folder = Path(__file__).with_name("results")
     folder.mkdir(exist_ok=True)
     folder.joinpath(f"losses-{kind}.md").write_text("\n\n".join(parts) + "\n")
-    found = {"where": head, "rows": [plain(result) for result in results]}
-    folder.joinpath(f"losses-{kind}.json").write_text(json.dumps(found, indent=1) + "\n")
+    folder.joinpath(f"losses-{kind}.json").write_text(kept(head, [plain(result) for result in results]))
     draw(results, f"Value and gradient: {words}; {datetime.date.today()}", folder / f"losses-{kind}.png")
     print(score)
 

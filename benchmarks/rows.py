@@ -349,6 +349,7 @@ CE = by_optax(
 )
 CE16 = CE._replace(dtype="bfloat16", targets=Targets(0.7, 0.8, 4.0), peers={"optax, upcast": upcast(ce), "optax": ce})
 SOFT = by_optax("cross_entropy", soft_classes(1024, 256), optax.softmax_cross_entropy, Targets(1.1))
+SOFT = SOFT._replace(note="of probabilities")
 SOFT16 = SOFT._replace(dtype="bfloat16", peers={"optax, upcast": upcast(optax.softmax_cross_entropy)})
 BCE = by_optax(
     "binary_cross_entropy_with_logits",
