@@ -94,8 +94,9 @@ notebooks/*
 :glob:
 :caption: Benchmarks
 
-benchmarks/results/losses-cpu
+benchmarks/results/README
 benchmarks/*
+benchmarks/results/losses-cpu
 benchmarks/results/*
 ```
 

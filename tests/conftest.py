@@ -11,7 +11,7 @@ import jax
 import pytest
 
 
-gc.set_threshold(50_000)  # what tracing leaves behind is not worth a search at every 700 objects
+gc.set_threshold(200_000, 10, 50)  # what tracing leaves behind is not worth a search at every 700 objects
 jax.config.update("jax_num_cpu_devices", 8)
 # What some users turn on and most don't: every test runs under it.
 jax.config.update("jax_numpy_dtype_promotion", "strict")
