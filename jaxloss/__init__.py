@@ -13,30 +13,30 @@ name that others use is an error that says what it is called here: `jaxloss.MSEL
 - counts and positive amounts: poisson_nll_loss, negative_binomial_nll_loss, gamma_nll_loss, tweedie_deviance_loss
 - yes or no: binary_cross_entropy_with_logits, binary_cross_entropy
 - a class: cross_entropy, nll_loss, poly1_cross_entropy, linear_cross_entropy
-- most of it easy, or rare: sigmoid_focal_loss, softmax_focal_loss, asymmetric_loss
+- rare classes, easy examples: sigmoid_focal_loss, softmax_focal_loss, asymmetric_loss
 - no label: softmax_entropy
 - wrong labels: generalized_cross_entropy, symmetric_cross_entropy, taylor_cross_entropy, bi_tempered_logistic_loss
 - classes in order: coral_loss
 - margins of classes: hinge_loss, squared_hinge_loss, soft_margin_loss, perceptron_loss, multiclass_hinge_loss,
     multi_margin_loss, multiclass_perceptron_loss, sparsemax_loss, entmax15_loss, multilabel_margin_loss,
     multilabel_soft_margin_loss
-- margins of distances: hinge_embedding_loss, cosine_embedding_loss, margin_ranking_loss, triplet_margin_loss,
-    triplet_margin_with_distance_loss
+- margins of distances: hinge_embedding_loss, cosine_embedding_loss, triplet_margin_loss,
+    triplet_margin_with_distance_loss, margin_ranking_loss
 - a distribution: kl_divergence, reverse_kl_divergence, generalized_kl_divergence, js_divergence, renyi_divergence,
     total_variation_distance, hellinger_distance, wasserstein_distance, gaussian_kl_divergence, distillation_loss
-- regions and images: dice_loss, generalized_dice_loss, jaccard_loss, tversky_loss, lovasz_hinge_loss,
-    lovasz_softmax_loss, ssim_loss, cldice_loss, boundary_loss
-- boxes and detectors: ciou_loss, diou_loss, distribution_focal_loss, gaussian_focal_loss, giou_loss, iou_loss,
-    quality_focal_loss, varifocal_loss
-- embeddings: clip_loss, contrastive_loss, info_nce_loss, siglip_loss, batch_triplet_loss, circle_loss,
-    multi_similarity_loss, ntxent_loss, supcon_loss, arcface_loss, barlow_twins_loss, cosface_loss, dino_loss,
-    proxy_anchor_loss, vicreg_loss
-- ranked lists: approx_mrr_loss, approx_ndcg_loss, listmle_loss, pairwise_hinge_loss, pairwise_logistic_loss,
-    pairwise_mse_loss, pairwise_quantile_loss, pairwise_soft_zero_one_loss, poly1_softmax_loss, ranking_softmax_loss,
-    unique_softmax_loss
-- sequences: crf_nll_loss, ctc_loss, linear_rnnt_loss, rnnt_loss, unlikelihood_loss, soft_dtw_loss
-- preferred answers: bradley_terry_loss, cpo_loss, dpo_loss, kto_loss, orpo_loss
-- policies: cispo_loss, clipped_value_loss, kl_estimate, ppo_clip_loss
+- regions and images: dice_loss, generalized_dice_loss, jaccard_loss, tversky_loss, lovasz_softmax_loss,
+    lovasz_hinge_loss, cldice_loss, boundary_loss, ssim_loss
+- boxes and detectors: iou_loss, giou_loss, diou_loss, ciou_loss, distribution_focal_loss, quality_focal_loss,
+    varifocal_loss, gaussian_focal_loss
+- embeddings: contrastive_loss, info_nce_loss, clip_loss, siglip_loss, ntxent_loss, supcon_loss, multi_similarity_loss,
+    circle_loss, batch_triplet_loss, arcface_loss, cosface_loss, proxy_anchor_loss, vicreg_loss, barlow_twins_loss,
+    dino_loss
+- ranked lists: ranking_softmax_loss, poly1_softmax_loss, unique_softmax_loss, listmle_loss, pairwise_logistic_loss,
+    pairwise_hinge_loss, pairwise_soft_zero_one_loss, pairwise_mse_loss, pairwise_quantile_loss, approx_ndcg_loss,
+    approx_mrr_loss
+- sequences: ctc_loss, rnnt_loss, linear_rnnt_loss, crf_nll_loss, unlikelihood_loss, soft_dtw_loss
+- preferred answers: dpo_loss, cpo_loss, orpo_loss, kto_loss, bradley_terry_loss
+- policies: ppo_clip_loss, cispo_loss, clipped_value_loss, kl_estimate
 - around the losses: class_balanced_weights, LogProbs, linear_log_probs, softmax_log_probs, next_token_labels, combine,
     average_top_k_loss, dynamic_weight_average, gradnorm_loss, uncertainty_weighting, checked, loss, reduce, Total
 """

@@ -111,7 +111,7 @@ def cross_entropy(
 
     Choose it to train a classifier or a language model; its noise model is the categorical distribution. The gradient,
     :math:`\mathrm{softmax}(z) - y`, never exceeds 1, but a wrong label pulls with nearly all of it however sure the
-    model is: smooth the labels if many are wrong.
+    model is: where many are wrong, see `generalized_cross_entropy`.
 
     Args:
       logits: scores before the softmax, ``[..., classes]``, the class axis at ``axis``. A logit of ``-inf`` rules its

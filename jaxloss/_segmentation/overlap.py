@@ -114,7 +114,7 @@ def jaccard_loss(
     ``weights``, ``mask``, ``reduction`` and ``axis_name`` are those of `jaxloss.reduce`.
 
     Choose it where the score is the intersection over union. It orders predictions as `dice_loss` does, of which it is
-    a function (2 d / (1 + d) for each region without smoothing), and charges large errors less.
+    a function (2 d / (1 + d) for each region without smoothing): large errors pull less, small ones more.
 
     Args:
       probs: probabilities, ``[batch, ..., classes]``, the class axis at ``axis``.
