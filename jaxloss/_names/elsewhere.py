@@ -64,7 +64,7 @@ cross_entropy(z_loss=1e-4) | z-loss, lse_square_scale
   prediction, perplexity
 `cross_entropy`, with a distribution over atoms or bins for labels | programs.md#rewards-and-preferences | C51,
   HL-Gauss, two-hot, categorical DQN
-linear_cross_entropy | LigerFusedLinearCrossEntropyLoss, FusedLinearCrossEntropy, cut cross entropy, chunked cross
+linear_cross_entropy | AdaptiveLogSoftmaxWithLoss, LigerFusedLinearCrossEntropyLoss, FusedLinearCrossEntropy, cut cross entropy, chunked cross
   entropy, CCE
 nll_loss | NLL, NLLLoss, negative log-likelihood
 softmax_entropy | entropy, entropy_loss, entropy bonus, entropy minimization, TENT
@@ -237,7 +237,7 @@ cispo_loss | CISPO
 `0.5 * clipped_value_loss` | migrating.md#post-training | PPO's value loss, ppo_value_loss_fn, compute_value_loss,
   critic loss, value loss
 kl_estimate | KL penalty, k3, k1, k2, low_var_kl, mse_kl, approx_kl, Schulman's estimator
-`mse_loss`, with weights of the noise level | recipes.md#post-training | min-SNR, diffusion loss, DDPM, v-prediction
+`mse_loss`, with weights of the noise level | recipes.md#diffusion-models | min-SNR, diffusion loss, DDPM, v-prediction
 # several losses, and around them
 combine | multi-task loss, MultiTaskLoss, compound loss, weighted sum of losses
 uncertainty_weighting | homoscedastic uncertainty, Kendall's weighting, AutomaticWeightedLoss, UncertaintyLoss

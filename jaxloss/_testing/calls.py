@@ -184,9 +184,10 @@ def uneven_call(s: Subject) -> tuple[dict[str, Any], ...]:
 
 
 def uneven(s: Subject) -> dict[str, np.ndarray]:
-    """The arguments of that call; of the options those that go by row."""
+    """The arguments of that call, the mask last; of the options those that go by row."""
     x, _, held = uneven_call(s)
-    return {name: at.copy() for name, at in {**held, **x}.items() if name not in s.options or s.by_row(at)}
+    given = {name: x for name, x in {**x, **held}.items() if name not in s.options or s.by_row(x)}
+    return {name: given[name].copy() for name in sorted(given, key="mask".__eq__)}
 
 
 def is_float(x: Any) -> bool:
