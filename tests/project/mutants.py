@@ -351,7 +351,7 @@ CONTRACT -k "[cross_entropy-options"
 + top = present(top, reads)
 
 an array of the logits' size: _contract/classes.py
-tests/contract/test_cost.py tests/contract/test_known_bugs.py -k "cross_entropy or memory"
+tests/contract/test_cost.py tests/classification/test_cross_entropy.py -k "cross_entropy and size or memory"
 - copies = [scores, *apart(scores if given is None else given, 4)]
 + copies = [scores] * 5
 
