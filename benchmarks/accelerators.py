@@ -236,7 +236,8 @@ def eight_chips(only: str | None) -> str:
         sent = (x.sent if x else "fails" for x in (found.ours, found.theirs))
         lines.append(row_of([str(problem), cell(found, "seconds", 1), cell(found, "temporaries", 0), *sent]))
         print(lines[-1], flush=True)
-    what = f"{sharded.__doc__} Of the messages: how many, and the bytes that a chip gives to them."
+    steps = " ".join((sharded.__doc__ or "").split())
+    what = f"{steps} Of the messages: how many, and the bytes that a chip gives to them."
     return "\n\n".join(["# Compiled for eight v5e, bfloat16", NEVER_RUN, what, about(), "\n".join(lines)])
 
 

@@ -94,7 +94,7 @@ def cell(rows: Sequence[dict[str, Any]], column: Column) -> str:
     ahead, behind = sum(x <= 0.9 for x in ratios), sum(x > 1.1 for x in ratios)
     text = f"**{statistics.median(ratios):.2f}** ({ahead}, {len(ratios) - ahead - behind}, {behind})"
     worst, loss = max(found)
-    return text + (f" {loss} {worst:.2g}" if worst > 1.1 else "")
+    return text + (f" {loss} {worst:.{0 if worst >= 10 else 1}f}" if worst > 1.1 else "")
 
 
 def table(columns: Sequence[Column]) -> str:
