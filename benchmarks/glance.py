@@ -28,9 +28,9 @@ def kept(where: str, rows: Sequence[dict[str, Any]]) -> str:
     def short(x: Any) -> Any:
         if isinstance(x, dict):
             return {name: short(value) for name, value in x.items()}
-        return (
-            [short(value) for value in x] if isinstance(x, list) else float(f"{x:.4g}") if isinstance(x, float) else x
-        )
+        if isinstance(x, list):
+            return [short(value) for value in x]
+        return float(f"{x:.4g}") if isinstance(x, float) else x
 
     lines = ",\n".join(json.dumps(short(row)) for row in rows)
     return f'{{"where": {json.dumps(where)}, "rows": [\n{lines}\n]}}\n'

@@ -65,8 +65,7 @@ cross_entropy(z_loss=1e-4) | z-loss, lse_square_scale
 `cross_entropy`, with a distribution over atoms or bins for labels | programs.md#rewards-and-preferences | C51,
   HL-Gauss, two-hot, categorical DQN
 linear_cross_entropy | AdaptiveLogSoftmaxWithLoss, LigerFusedLinearCrossEntropyLoss, FusedLinearCrossEntropy,
-  cut cross entropy, chunked cross
-  entropy, CCE
+  cut cross entropy, chunked cross entropy, CCE
 nll_loss | NLL, NLLLoss, negative log-likelihood
 softmax_entropy | entropy, entropy_loss, entropy bonus, entropy minimization, TENT
 `sigmoid_focal_loss` for yes or no, `softmax_focal_loss` for one of many classes | focal loss, FocalLoss, RetinaNet
