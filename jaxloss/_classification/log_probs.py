@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .._contract import classes, devices
-from .._contract.arrays import array
+from .._contract.arrays import array, indices
 from .._contract.checks import nan_unless, report
 from .._contract.jit import jit_over_classes
 from .._contract.messages import message
@@ -215,7 +215,7 @@ def _targets(
             )
         )
     count = shape[axis] * devices.axis_size(axis_name)
-    given = labels if several else jnp.expand_dims(labels, axis)
+    given = indices(labels if several else jnp.expand_dims(labels, axis))
     fits = (given >= 0) & (given < count)
     index = jnp.where(fits, given, 0).astype(jnp.int32)
     hint = ""

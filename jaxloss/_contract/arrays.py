@@ -99,6 +99,11 @@ def limits(x: Any) -> np.iinfo:
     return np.iinfo(np.uint32 if getattr(x, "dtype", np.dtype(int)).kind == "u" else np.int32)
 
 
+def indices(x: Array) -> Array:
+    """The same, in a dtype that counts any number of classes."""
+    return x.astype(jnp.int32) if x.dtype.itemsize < 4 else x
+
+
 def real(x: Array) -> bool:
     return jnp.issubdtype(x.dtype, jnp.floating)
 

@@ -12,7 +12,7 @@ from jax import lax
 from jax.sharding import AxisType
 
 from . import devices
-from .arrays import array, iota, real, widened
+from .arrays import array, indices, iota, real, widened
 from .checks import nan_unless, nearest, report, rounding, within
 from .inputs import apart, narrow, row_mask
 from .messages import message
@@ -136,8 +136,7 @@ def labels_for(
         no_probabilities(labels, rows)
     if labels.shape != (scores.shape if soft else rows):
         raise ValueError(_labels_wanted(name, scores.shape, rows, labels, only_integers))
-    if not soft and labels.dtype.itemsize < 4:
-        labels = labels.astype(jnp.int32)
+    labels = labels if soft else indices(labels)
     if ignore_index is not None:
         wanted = labels != ignored(ignore_index, soft, labels.dtype)
         mask = wanted if mask is None else jnp.where(wanted, broadcastable("mask", mask, rows), jnp.zeros_like(mask))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .arrays import array, iota, real
+from .arrays import array, indices, iota, real
 from .checks import nan_unless, report
 from .inputs import floating
 from .jit import jit
@@ -154,7 +154,7 @@ def _taken_in(names: list[str], options: dict[str, bool], given: dict[str, Any],
             raise ValueError(
                 message(f"{name} must have the shape of {first}, or of its rows, {fits}, got {x.shape}{hint}")
             )
-    inputs = {name: x if name in of_classes else x.astype(lead.dtype) for name, x in inputs.items()}
+    inputs = {name: indices(x) if name in of_classes else x.astype(lead.dtype) for name, x in inputs.items()}
     return _Call(lead, {first: lead, **inputs}, chosen, axes, of_classes)
 
 

@@ -313,6 +313,18 @@ def test_labels_out_of_range(bad):
                 np.testing.assert_array_equal(np.isnan(slope), np.tile(rows[:, None], x.shape[1]))
 
 
+def test_narrow_labels_among_more_classes_than_they_count():
+    hidden, kernel = RNG.normal(size=(2, 3)), RNG.normal(size=(3, 300))
+    labels = np.array([200, 7], np.uint8)
+    expected = jax.nn.log_softmax(hidden @ kernel)[np.arange(2), labels]
+    for found in (
+        jaxloss.softmax_log_probs(hidden @ kernel, labels),
+        jaxloss.linear_log_probs(hidden, kernel, labels),
+        jaxloss.linear_log_probs(hidden, kernel, labels[:, None]),
+    ):
+        np.testing.assert_allclose(np.squeeze(found.log_probs), expected, rtol=1e-4)
+
+
 def test_class_mask():
     allowed = np.ones(CLASSES, bool)
     allowed[[1, 5]] = False

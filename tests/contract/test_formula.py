@@ -91,6 +91,13 @@ def test_is_the_formula():
     assert float(tanimoto_loss(X, Y, mask=mask, reduction="total").weight) == mask.any(1).sum()
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32"])
+def test_narrow_labels_among_more_classes_than_they_count(dtype):
+    logits, labels = RNG.normal(size=(2, 70_000 if dtype == "int16" else 300)), np.array([200, 7], dtype)
+    found = class_nll_loss(logits, labels, reduction="none")
+    np.testing.assert_allclose(found, jaxloss.cross_entropy(logits, labels, reduction="none"), rtol=1e-6)
+
+
 def test_masked_elements_hold_what_lies_in_the_domain():
     """Nothing but an element that exists does: here only what is below its label."""
     x, y, mask = Y - 3 - 0.1 * np.arange(24).reshape(8, 3), Y, np.arange(24).reshape(8, 3) == 13

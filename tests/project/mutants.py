@@ -157,10 +157,10 @@ CONTRACT -k "[cross_entropy] or [cross_entropy-options"
 - fits = (given >= 0) & (given < count)
 + fits = (given >= 0) & (given <= count)
 
-labels of 8 bits overflow: _contract/classes.py
+labels of 8 bits overflow: _contract/arrays.py
 tests/contract/test_known_bugs.py CONTRACT -k "narrow_labels or every_integer or every_width and cross_entropy"
-- if not soft and labels.dtype.itemsize < 4:
-+ if not soft and labels.dtype.itemsize < 1:
+- if x.dtype.itemsize < 4 else x
++ if x.dtype.itemsize < 1 else x
 
 the last axis, whatever the axis: _contract/classes.py
 CONTRACT -k "cross_entropy-images"
