@@ -100,7 +100,7 @@ def limits(x: Any) -> np.iinfo:
 
 
 def indices(x: Array) -> Array:
-    """The same, in a dtype that counts any number of classes."""
+    """The same, in a dtype that counts all of an axis."""
     return x.astype(jnp.int32) if x.dtype.itemsize < 4 else x
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .._contract.arrays import array, real
+from .._contract.arrays import array, indices, real
 from .._contract.checks import nan_unless, report
 from .._contract.messages import message
 from .._contract.shapes import as_number, exactly, unsharded
@@ -55,7 +55,7 @@ def lengths_of(name: str, x: ArrayLike | None, count: Any, exists: Array) -> tup
         hint = "; of a mask take its sum" if x.ndim > len(rows) else ""
         raise TypeError(message(f"{name} must be integers of shape {rows}, got {x.dtype} of shape {x.shape}{hint}"))
     exactly(name, x, rows, f"shape {rows}, one for each sequence")
-    x = _wide(x)
+    x = indices(x)
     fits = (x >= 0) & (x <= count)
     report(name, x, fits | ~exists, f"lie in [0, {count}]")
     return jnp.where(fits & exists, x, 0).astype(jnp.int32), fits | ~exists
@@ -83,7 +83,7 @@ def labels_of(
     if labels.shape[:-1] != rows or not labels.ndim or steps not in (None, labels.shape[-1]):
         hint = "; with one number a sequence add an axis: labels[..., None]" if labels.shape == rows else ""
         raise ValueError(message(f"labels must have shape {wanted}, got {labels.shape}{hint}"))
-    labels = unsharded(_wide(labels), -1)
+    labels = unsharded(indices(labels), -1)
     count, fit = lengths_of(lengths_name, lengths, labels.shape[-1], exists)
     exist = upto(labels.shape[-1], count)
     good = (labels >= 0) & (labels < classes)
@@ -104,11 +104,6 @@ def same_but_in_length(name: str, x: Array, like: Array, places: str) -> None:
 
 def _shown(*shape: Any) -> str:
     return f"({', '.join(map(str, shape))})"
-
-
-def _wide(x: Array) -> Array:
-    """Integers that hold any size of an array."""
-    return x.astype(jnp.int32) if x.dtype.itemsize < 4 else x
 
 
 def _valid_blank(blank: Any, classes: Any) -> int:
